@@ -1,0 +1,75 @@
+# Targets that enforce who may include whom.
+#
+# Includes are written from the top of the tree ("transport/kafka/producer.hpp"), but the top is on nobody's include path.
+# Each module's headers are linked into a folder of their own under the build tree, and a target sees only the folders of
+# the modules that it USES. An include that DESIGN does not allow does not compile.
+
+# runfold_module(NAME SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto])
+#
+# A library of every .cpp and .hpp that the globs match. USES and LINKS are public.
+function(runfold_module name)
+  cmake_parse_arguments(ARG "" "PCH" "SOURCES;USES;LINKS" ${ARGN})
+  list(TRANSFORM ARG_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/")
+  file(GLOB sources CONFIGURE_DEPENDS ${ARG_SOURCES})
+  set(headers ${sources})
+  list(FILTER headers INCLUDE REGEX "\\.hpp$")
+  list(FILTER sources INCLUDE REGEX "\\.cpp$")
+
+  set(view "${PROJECT_BINARY_DIR}/include/${name}")
+  foreach(header IN LISTS headers)
+    file(RELATIVE_PATH path "${PROJECT_SOURCE_DIR}" "${header}")
+    get_filename_component(folder "${view}/${path}" DIRECTORY)
+    file(MAKE_DIRECTORY "${folder}")
+    file(CREATE_LINK "${header}" "${view}/${path}" SYMBOLIC)
+  endforeach()
+
+  list(TRANSFORM ARG_USES PREPEND "runfold_")
+  if(sources)
+    add_library(runfold_${name} STATIC ${sources})
+    target_include_directories(runfold_${name} PUBLIC "${view}")
+    target_link_libraries(runfold_${name} PUBLIC ${ARG_USES} ${ARG_LINKS} Threads::Threads)
+    runfold_target(runfold_${name} ${ARG_PCH})
+  else()
+    add_library(runfold_${name} INTERFACE)
+    target_include_directories(runfold_${name} INTERFACE "${view}")
+    target_link_libraries(runfold_${name} INTERFACE ${ARG_USES} ${ARG_LINKS})
+  endif()
+endfunction()
+
+# runfold_program(NAME OUTPUT file SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto])
+function(runfold_program name)
+  cmake_parse_arguments(ARG "" "PCH;OUTPUT" "SOURCES;USES;LINKS" ${ARGN})
+  list(TRANSFORM ARG_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/")
+  file(GLOB sources CONFIGURE_DEPENDS ${ARG_SOURCES})
+  if(NOT sources)
+    return()
+  endif()
+  list(TRANSFORM ARG_USES PREPEND "runfold_")
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE ${ARG_USES} ${ARG_LINKS} Threads::Threads)
+  if(ARG_OUTPUT)
+    set_target_properties(${name} PROPERTIES OUTPUT_NAME "${ARG_OUTPUT}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+  endif()
+  runfold_target(${name} ${ARG_PCH})
+endfunction()
+
+# runfold_test(NAME FOLDER folder [USES module...] [LINKS library...] [PCH asio|proto] [LAUNCHER command...] [LABEL label])
+#
+# One GoogleTest program of a folder's .cpp files, and a ctest test that runs it.
+function(runfold_test name)
+  cmake_parse_arguments(ARG "" "FOLDER;PCH;LABEL" "USES;LINKS;LAUNCHER" ${ARGN})
+  runfold_program(${name} SOURCES "${ARG_FOLDER}/*.cpp" USES test_support ${ARG_USES} LINKS ${ARG_LINKS} GTest::gmock_main PCH ${ARG_PCH})
+  if(TARGET ${name})
+    add_test(NAME ${name} COMMAND ${ARG_LAUNCHER} $<TARGET_FILE:${name}> WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT 600 SKIP_RETURN_CODE 77)
+  endif()
+endfunction()
+
+# Warnings and, where it helps, a precompiled header shared by all who use the same one.
+function(runfold_target target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror)
+  if(ARGN)
+    target_precompile_headers(${target} REUSE_FROM runfold_pch_${ARGN})
+    target_link_libraries(${target} PRIVATE runfold_pch_${ARGN}_uses)
+  endif()
+endfunction()

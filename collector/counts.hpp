@@ -1,0 +1,56 @@
+// What a batch adds to the metrics, gathered while folding and counted once the batch is committed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace runfold::collector {
+
+/// What folding one batch found out about one connector. All are increments unless named otherwise.
+struct ConnectorCounts {
+  std::uint64_t runs_started = 0;
+  /// By runfold.v1.RunResult.
+  std::array<std::uint64_t, 7> runs_finished{};
+  /// Runs that began to run, less those that ended; for the gauge.
+  std::int64_t runs_active = 0;
+  std::vector<double> run_durations_s;
+  /// When a run last succeeded, Unix time in seconds; 0: none in this batch.
+  double last_success_s = 0;
+
+  std::uint64_t steps_completed = 0;
+  std::uint64_t steps_failed = 0;
+  std::vector<double> step_durations_s;
+  std::uint64_t entities = 0;
+  std::uint64_t relationships = 0;
+
+  std::uint64_t entities_created = 0, entities_updated = 0, entities_deleted = 0;
+  std::uint64_t relationships_created = 0, relationships_updated = 0, relationships_deleted = 0;
+
+  /// By syslog severity, then by runfold.v1.LogStream.
+  std::array<std::array<std::uint64_t, 5>, 8> log_records{};
+  /// Log records that producers say they dropped, by runfold.v1.DropReason.
+  std::array<std::uint64_t, 7> log_records_dropped{};
+  /// By the first digit of the response code; 0: no response.
+  std::array<std::uint64_t, 6> api_failures{};
+};
+
+/// What one topic gave to a batch.
+struct TopicCounts {
+  std::uint64_t records = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t duplicates = 0;
+};
+
+/// What one batch adds up to.
+struct Counts {
+  std::map<std::string, ConnectorCounts, std::less<>> connectors;
+  std::map<std::string, TopicCounts, std::less<>> topics;
+  /// The oldest time (Unix nanoseconds) at which something in this batch was emitted; 0: nothing was. Freshness is the
+  /// time of commit less this.
+  std::int64_t oldest_emitted_ns = 0;
+};
+
+}  // namespace runfold::collector

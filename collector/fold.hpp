@@ -1,0 +1,81 @@
+// Records to aggregates: pure state machines, with no clock and no I/O.
+#pragma once
+
+#include "collector/counts.hpp"
+#include "collector/decode_views.hpp"
+#include "collector/rows.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace runfold::collector {
+
+/// Where a record stood, and when the log says it was written.
+struct Origin {
+  std::string_view topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  /// The record's Kafka timestamp; the time of what has none of its own.
+  TimeNs record_time_ns = 0;
+};
+
+enum class Folded : std::uint8_t {
+  kFolded,
+  kDuplicate,  ///< Seen before by its sequence number; nothing changed but the count of duplicates.
+};
+
+/// Everything that changed since the last take().
+struct FoldedBatch {
+  std::vector<RunRow> runs;
+  std::vector<RunLogsRow> run_logs;
+  std::vector<PendingLogs> pending_logs;
+  std::vector<ApiFailureRow> api_failures;
+  std::vector<OperationRow> operations;
+  Counts counts;
+};
+
+/// Folds records into aggregates.
+///
+/// Any order across topics, any batching, duplicates and replays give byte-equal rows. Each topic folds into rows of its
+/// own. State of a run must be in memory before a record of it is folded: ask knows_*(), and if not, supply_*() what the
+/// store has, or that it has nothing.
+/// Thread: one at a time.
+class Fold {
+ public:
+  Fold();
+  ~Fold();
+
+  [[nodiscard]] bool knows_run(const RunKeyView& key) const noexcept;
+  [[nodiscard]] bool knows_run_logs(const RunKeyView& key) const noexcept;
+  /// Absent: the store has no such row. False: the stored state cannot be read (made by a later release, or damaged).
+  [[nodiscard]] bool supply_run(const RunKeyView& key, const std::optional<RunRow>& stored);
+  [[nodiscard]] bool supply_run_logs(const RunKeyView& key, const std::optional<RunLogsRow>& stored);
+
+  /// Precondition: knows_run(key of the event).
+  Folded event(const EventView& event, const Origin& origin);
+  /// Precondition: knows_run_logs(key of the batch). kDuplicate when all its records were seen before.
+  Folded logs(const LogBatchView& batch, const Origin& origin);
+  Folded operation(const OperationView& operation, const Origin& origin);
+
+  /// Rows that take() would give, and bytes of pending log text.
+  [[nodiscard]] std::size_t dirty_rows() const noexcept;
+  [[nodiscard]] std::size_t pending_log_bytes() const noexcept;
+
+  /// Takes what changed; the state stays, so folding can go on while the batch is committed.
+  [[nodiscard]] FoldedBatch take();
+
+  /// Forgets finished runs, then the longest unheard-of, until at most `keep` are held. Dirty ones stay.
+  void evict(std::size_t keep);
+  /// Forgets everything, changed or not: the partitions belong to another, or the batch could not be committed.
+  void clear();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runfold::collector

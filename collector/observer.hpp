@@ -1,0 +1,26 @@
+// What a pipeline tells of its work: implemented by the metrics.
+#pragma once
+
+#include "collector/counts.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace runfold::collector {
+
+/// Thread: the pipeline's strand and its writer's thread; implementations lock for themselves.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// A batch is in the store: its counts may now be shown.
+  virtual void committed(const Counts& counts, std::chrono::nanoseconds duration) = 0;
+  virtual void commit_failed(std::string_view reason) = 0;
+  /// A record went to the dead letters, acknowledged. `reason` is a short fixed word, for example "undecodable".
+  virtual void dead_letter(std::string_view topic, std::string_view reason) = 0;
+  virtual void lag(std::string_view topic, std::int32_t partition, std::int64_t records) = 0;
+  /// The partition is another member's now: its lag is no longer ours to show.
+  virtual void lag_gone(std::string_view topic, std::int32_t partition) = 0;
+};
+
+}  // namespace runfold::collector

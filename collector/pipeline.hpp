@@ -1,0 +1,69 @@
+// The pipeline: consume > decode > fold > commit, one consumer, one strand, one store writer.
+#pragma once
+
+#include "collector/health.hpp"
+#include "collector/observer.hpp"
+#include "collector/store/store.hpp"
+#include "sinks/sink.hpp"
+#include "transport/kafka/properties.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runfold::collector {
+
+/// A sink that derived records are queued for.
+struct Route {
+  std::string sink;
+  std::vector<sinks::Kind> kinds;
+};
+
+struct PipelineOptions {
+  kafka::Properties kafka;
+  kafka::TopicNames topics;
+  std::string group = "runfold-collector";
+  std::vector<Route> routes;
+
+  /// A transaction is made when this much time has passed since the first change it holds, ...
+  std::chrono::milliseconds commit_interval{200};
+  /// ... or when this many rows are dirty.
+  std::size_t commit_rows = 10'000;
+  /// Bound on log text waiting for a transaction.
+  std::size_t commit_log_bytes = 16 * 1024 * 1024;
+  /// Bound on runs held in memory; the longest unheard-of is dropped and loaded again when it is heard of.
+  std::size_t runs_in_memory = 20'000;
+  /// A larger record goes to the dead letters unread.
+  std::size_t record_bytes = 4 * 1024 * 1024;
+};
+
+/// Takes records from Kafka until stopped, and leaves them folded in the store, each exactly once.
+///
+/// Thread: `context` is run by one thread, the pipeline's; commits are made by a thread of its own.
+class Pipeline {
+ public:
+  /// Log lines for an operator: severity is syslog's, 0 to 7.
+  using Log = std::function<void(int severity, std::string_view message)>;
+
+  [[nodiscard]] static std::unique_ptr<Pipeline> create(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer,
+                                                        Observer& observer, Health& health, Log log,
+                                                        /// Runs after each commit that wrote outbox rows, on the writer's thread.
+                                                        std::function<void()> outbox_grew);
+  virtual ~Pipeline() = default;
+
+  /// Completes when stop() has been called and everything folded so far is committed, or when going on makes no sense; false then.
+  [[nodiscard]] virtual boost::asio::awaitable<bool> run() = 0;
+
+  /// Stops fetching, commits, leaves the group. Thread: any.
+  virtual void stop() = 0;
+};
+
+}  // namespace runfold::collector

@@ -1,0 +1,108 @@
+// What folding makes: the aggregates, a struct a table. Plain values, made by fold and written by the store.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runfold::collector {
+
+/// Nanoseconds since the Unix epoch, UTC.
+using TimeNs = std::int64_t;
+
+/// One attempt of one run: the key of runs and of all that belongs to them.
+struct RunKey {
+  std::string run_id;
+  std::uint32_t attempt = 1;
+  auto operator<=>(const RunKey&) const = default;
+};
+
+/// A RunKey that owns nothing.
+struct RunKeyView {
+  std::string_view run_id;
+  std::uint32_t attempt = 1;
+  auto operator<=>(const RunKeyView&) const = default;
+};
+
+/// A run as folded from the events topic.
+struct RunRow {
+  RunKey key;
+  // What queries filter and sort by; all of it stands in the snapshot too.
+  std::string connector_id;
+  std::string version;
+  std::string site;
+  std::int32_t status = 0;  ///< runfold.v1.RunStatus
+  std::int32_t result = 0;  ///< runfold.v1.RunResult
+  /// started_at; while that is unknown, the earliest event's time.
+  TimeNs sort_at_ns = 0;
+  /// A serialized runfold.v1.Run.
+  std::string snapshot;
+  /// What the fold needs beside the snapshot to go on: sequence windows, what is provisional. Opaque to the store.
+  std::string fold_state;
+  /// The snapshot's revision rose since the row was last taken: sinks are to hear of it. Not stored.
+  bool publish = false;
+};
+
+/// What was folded for a run from the logs topic, beside the chunks.
+struct RunLogsRow {
+  RunKey key;
+  std::string connector_id;
+  std::string version;
+  std::string site;
+  /// Records by syslog severity, 0 to 7.
+  std::array<std::uint64_t, 8> counts{};
+  std::uint64_t api_failures = 0;
+  /// Different records received.
+  std::uint64_t received = 0;
+  /// The number of the next chunk, from 0.
+  std::uint32_t next_chunk = 0;
+  /// Sequence windows. Opaque to the store.
+  std::string fold_state;
+};
+
+/// Log records of a run since its last chunk, in the order in which they came: what becomes a chunk.
+struct PendingLogs {
+  RunKey key;
+  /// The number of the chunk that they become.
+  std::uint32_t chunk = 0;
+  std::uint32_t records = 0;
+  TimeNs first_ns = 0;
+  TimeNs last_ns = 0;
+  /// Bit n: holds a record of syslog severity n. Bit n: holds a record of runfold.v1.LogStream n.
+  std::uint8_t severities = 0;
+  std::uint8_t streams = 0;
+  /// A serialized runfold.v1.LogBatch with nothing but records.
+  std::string batch;
+};
+
+/// One failing Container API call.
+struct ApiFailureRow {
+  /// Names the failure for ever: it is derived from the record that it came in.
+  std::string failure_id;
+  RunKey key;
+  std::string connector_id;
+  std::string site;
+  TimeNs at_ns = 0;
+  std::optional<std::uint32_t> code;
+  /// A serialized runfold.v1.ApiFailure.
+  std::string payload;
+};
+
+/// The newest state of an operation; no payload: it was removed.
+struct OperationRow {
+  std::string operation_id;
+  std::string status;
+  std::string name;
+  std::string owner_id;
+  std::string connector_id;
+  TimeNs created_at_ns = 0;
+  TimeNs updated_at_ns = 0;
+  /// A serialized runfold.v1.Operation.
+  std::optional<std::string> payload;
+};
+
+}  // namespace runfold::collector

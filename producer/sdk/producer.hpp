@@ -1,0 +1,55 @@
+// Producer: how a C++ connector speaks to Runfold.
+#pragma once
+
+#include "producer/sdk/run.hpp"
+#include "producer/sdk/settings.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace runfold {
+
+/// What became of everything a producer was handed.
+struct ProducerReport {
+  std::uint64_t emitted = 0;       ///< records handed over by the connector: events and log records
+  std::uint64_t acknowledged = 0;  ///< of those, what Kafka has confirmed
+  std::uint64_t pending = 0;       ///< neither confirmed nor given up yet
+  std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large, spool_full
+};
+
+/// Sends the events and logs of runs to Kafka, from a thread of its own.
+///
+/// No call here waits for Kafka, and none fails because of it: what cannot be sent is dropped in the order that Settings
+/// states, counted, and reported in the run's Completed event. One producer serves any number of runs.
+/// Thread: any. Not fork-safe: fork before making one.
+class Producer {
+ public:
+  /// Returns at once, whether Kafka answers or not.
+  /// Errors: kInvalid, for settings that can never work.
+  [[nodiscard]] static kafka::Result<std::unique_ptr<Producer>> create(Settings settings);
+
+  /// Closes with a limit of 5 s.
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  /// Starts a run: emits Started. See RunOptions for what may be left out.
+  [[nodiscard]] Run start_run(RunOptions options = {});
+
+  /// Waits until all is accounted for, or the limit has passed; then drops the rest as delivery_timeout and stops.
+  /// A second call does nothing.
+  ProducerReport close(std::chrono::milliseconds limit);
+
+  [[nodiscard]] ProducerReport report() const;
+
+ private:
+  class Impl;
+  explicit Producer(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+  friend class Run;
+};
+
+}  // namespace runfold

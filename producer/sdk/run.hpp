@@ -1,0 +1,84 @@
+// Run: one execution of a connector, from Started to Completed.
+#pragma once
+
+#include "producer/sdk/logger.hpp"
+#include "producer/sdk/step.hpp"
+#include "runfold/v1/event.pb.h"
+#include "runfold/v1/log.pb.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runfold {
+
+struct RunOptions {
+  /// Empty: RUNFOLD_RUN_ID, or else a new random UUID.
+  std::string run_id;
+  /// 0: RUNFOLD_ATTEMPT, or else 1.
+  std::uint32_t attempt = 0;
+  /// Empty: TRACEPARENT, or else a new trace.
+  std::string traceparent;
+  /// The connector's OS process; absent: this one.
+  std::optional<std::uint64_t> os_pid;
+  /// The account the connector runs for.
+  std::string account;
+};
+
+/// How a run ended.
+struct RunEnd {
+  v1::RunResult result = v1::RUN_RESULT_SUCCESS;
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string error;
+};
+
+/// A run under way. Leaving scope without finish() ends it: as failed with the exception's text when one is in flight,
+/// as success otherwise.
+///
+/// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
+/// but what they emit after finish() is dropped and counted.
+class Run {
+ public:
+  Run(Run&&) noexcept;
+  Run& operator=(Run&&) noexcept;
+  ~Run();
+
+  [[nodiscard]] const std::string& run_id() const noexcept;
+  [[nodiscard]] std::uint32_t attempt() const noexcept;
+  /// The run's own span, to hand to what it calls: "00-<trace-id>-<span-id>-<flags>".
+  [[nodiscard]] const std::string& traceparent() const noexcept;
+
+  /// Starts a step: emits StepStarted. A name used before is a further attempt of that step.
+  [[nodiscard]] Step step(std::string_view step_id);
+
+  /// The run's logger. Prints to stderr in the fixed format as well.
+  [[nodiscard]] Logger& logger() noexcept;
+
+  void heartbeat();
+  void progress(std::string_view step_id, std::uint64_t done, std::optional<std::uint64_t> total = {}, std::string_view message = {});
+  void stats_committed(const v1::SyncStats& stats);
+
+  /// Emits an event as it stands; identity and sequence are filled in, occurred_at and trace when absent. A Completed
+  /// ends the run like finish(). Returns false when it was dropped.
+  bool emit(v1::SyncEvent event);
+  /// Sends a log record as it stands, without printing it; logged_at is filled in when absent. Returns false when it was dropped.
+  bool log(v1::LogRecord record);
+
+  /// Ends the run: emits Completed with the producer's totals. A second call does nothing.
+  void finish(const RunEnd& end);
+  [[nodiscard]] bool finished() const noexcept;
+
+ private:
+  class Impl;
+  explicit Run(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+  int exceptions_at_start_ = 0;
+  friend class Producer;
+  friend class Step;
+  friend class Logger;
+};
+
+}  // namespace runfold

@@ -1,0 +1,41 @@
+// What a producer needs to know, and where it comes from.
+#pragma once
+
+#include "transport/kafka/error.hpp"
+#include "transport/kafka/properties.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace runfold {
+
+/// Settings of a Producer. The defaults are good; only connector_id has none.
+struct Settings {
+  /// Where Kafka is and how to speak to it. Without bootstrap.servers the producer is off: every call is a cheap
+  /// no-op, so that a connector runs unchanged where there is no Runfold.
+  kafka::Properties kafka;
+  kafka::TopicNames topics;
+
+  std::string connector_id;
+  std::string version;
+  std::string site;
+
+  /// Bound on what waits to be handed to Kafka. When full, the least important goes first: debug before info before error; events last.
+  std::size_t queue_bytes = 8 * 1024 * 1024;
+  /// A log batch is sent when it is this old, ...
+  std::chrono::milliseconds batch_age{100};
+  /// ... or this large.
+  std::size_t batch_bytes = 64 * 1024;
+  /// A larger record is cut (message, detail) and marked as truncated.
+  std::size_t record_bytes = 256 * 1024;
+  /// How often a run with nothing else to say sends a Heartbeat. 0: never.
+  std::chrono::milliseconds heartbeat_interval{10'000};
+
+  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE.
+  /// Errors: kInvalid names the variable and what is wrong with it.
+  [[nodiscard]] static kafka::Result<Settings> from_environment();
+};
+
+}  // namespace runfold

@@ -1,0 +1,54 @@
+// An HTTP/1.1 server with a bound on everything.
+#pragma once
+
+#include "transport/http/error.hpp"
+#include "transport/http/router.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace runfold::http {
+
+struct ServerLimits {
+  std::size_t header_bytes = 16 * 1024;
+  std::size_t body_bytes = 1024 * 1024;
+  std::size_t connections = 256;
+  /// From the first byte of a request to its last; not renewed by each read.
+  std::chrono::milliseconds request_time{10'000};
+  /// From the handler's start to its response's last byte; streams with next_chunk have it a chunk each.
+  std::chrono::milliseconds response_time{30'000};
+  /// How long a connection may stand idle between requests.
+  std::chrono::milliseconds idle_time{60'000};
+};
+
+/// Serves a router on one address until stopped.
+///
+/// Thread: the executor's; handlers run on it as coroutines. A handler that throws is a 500 problem document that does not
+/// show the exception's text, and is told to `on_error`. More connections than the limit wait in the kernel's backlog.
+class Server {
+ public:
+  /// Binds and listens at once. `listen` is HOST:PORT; port 0 picks a free one.
+  /// Errors: kAddressInUse names the address and says to choose another with --listen; kInvalid names what is wrong with it.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor, std::string_view listen,
+                                                              Router router, ServerLimits limits = {},
+                                                              std::function<void(const std::string&)> on_error = {});
+  /// Closes every connection.
+  virtual ~Server() = default;
+
+  /// HOST:PORT, with the port that was picked.
+  [[nodiscard]] virtual std::string address() const = 0;
+
+  /// Accepts until stop(). Cancel: as stop().
+  [[nodiscard]] virtual boost::asio::awaitable<void> run() = 0;
+
+  /// Stops accepting, lets requests under way finish within `grace`, closes the rest. run() then completes.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace runfold::http

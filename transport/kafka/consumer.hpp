@@ -1,0 +1,92 @@
+// A Kafka consumer whose start offsets its owner decides.
+#pragma once
+
+#include "transport/kafka/error.hpp"
+#include "transport/kafka/properties.hpp"
+#include "transport/kafka/record.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace runfold::kafka {
+
+/// Where to start reading a partition.
+struct StartOffset {
+  TopicPartition at;
+  /// Absent: as auto.offset.reset says (earliest unless the user sets it).
+  std::optional<std::int64_t> next_offset;
+};
+
+/// The lowest and the next-to-be-written offset of a partition.
+struct Watermarks {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
+/// A message and the record it holds; the views of record() live as long as it does.
+class Message {
+ public:
+  virtual ~Message() = default;
+  [[nodiscard]] virtual const InRecord& record() const noexcept = 0;
+  /// Reads the headers, which are parsed only now. Views as record()'s.
+  [[nodiscard]] virtual std::vector<Header> headers() const = 0;
+};
+
+/// What the group tells its member. All run inside poll() or close(), on the calling thread.
+struct ConsumerEvents {
+  /// Partitions were given to this member: says where to start each. Called once an assignment.
+  std::function<std::vector<StartOffset>(std::span<const TopicPartition>)> on_assign;
+  /// Partitions are being taken away, after this returns. `lost`: they already belong to another.
+  std::function<void(std::span<const TopicPartition>, bool lost)> on_revoke;
+  /// The connection, the group or a partition is in trouble. `at` is set when it is one partition's.
+  std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;
+  /// A broker answers again after on_error had said kUnreachable.
+  std::function<void()> on_recovered;
+};
+
+/// Owns a librdkafka group consumer (classic protocol, range, no auto-commit, no auto offset store).
+///
+/// Thread: one; the executor that create() was given must run on it. A helper thread of its own asks each broker
+/// for watermarks every 50 ms: it keeps librdkafka 2.0's fetcher awake and feeds watermarks().
+class Consumer {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Consumer>> create(boost::asio::any_io_executor executor, const Properties& properties,
+                                                                std::string group, std::vector<std::string> topics,
+                                                                ConsumerEvents events);
+  virtual ~Consumer() = default;
+
+  /// The next message if one is there. Never waits. Runs events that are due.
+  [[nodiscard]] virtual std::unique_ptr<Message> poll() = 0;
+
+  /// Completes when poll() may have something to do, or after `at_most` (keep it under max.poll.interval.ms).
+  /// Cancel: supported; nothing is lost.
+  [[nodiscard]] virtual boost::asio::awaitable<void> wait(std::chrono::milliseconds at_most) = 0;
+
+  /// Stops and restarts fetching of all assigned partitions; the member stays in the group.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+
+  /// Moves partitions to other offsets, dropping what was fetched of them.
+  [[nodiscard]] virtual Result<void> seek(std::span<const StartOffset> to) = 0;
+
+  /// Tells the group how far this member has come, for lag tools only. Does not wait.
+  virtual void commit_for_lag_tools(std::span<const StartOffset> next_offsets) = 0;
+
+  [[nodiscard]] virtual std::vector<TopicPartition> assignment() const = 0;
+  /// Absent until the first answer.
+  [[nodiscard]] virtual std::optional<Watermarks> watermarks(const TopicPartition& of) const = 0;
+
+  /// Leaves the group (on_revoke runs) and waits for that, at most `limit`. poll() gives nothing after it.
+  virtual void close(std::chrono::milliseconds limit) = 0;
+};
+
+}  // namespace runfold::kafka
