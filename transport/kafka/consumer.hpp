@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace runfold::kafka {
@@ -32,13 +33,49 @@ struct Watermarks {
   std::int64_t high = 0;
 };
 
-/// A message and the record it holds; the views of record() live as long as it does.
+/// A message: the record it holds, and the memory that the record's views point into. Or nothing.
+///
+/// A value that moves cheaply (no allocation a message). Moving keeps the views valid. Destroy every Message before the
+/// Consumer that gave it. Thread: any one at a time.
 class Message {
  public:
-  virtual ~Message() = default;
-  [[nodiscard]] virtual const InRecord& record() const noexcept = 0;
-  /// Reads the headers, which are parsed only now. Views as record()'s.
-  [[nodiscard]] virtual std::vector<Header> headers() const = 0;
+  /// What owns the memory behind the views; a static table a kind of owner. Tests make their own.
+  struct Owner {
+    void (*release)(void* handle) noexcept;
+    std::vector<Header> (*headers)(const void* handle);
+  };
+
+  /// Holds nothing.
+  Message() noexcept = default;
+  Message(const InRecord& record, void* handle, const Owner& owner) noexcept : record_(record), handle_(handle), owner_(&owner) {}
+  Message(Message&& other) noexcept
+      : record_(other.record_), handle_(std::exchange(other.handle_, nullptr)), owner_(std::exchange(other.owner_, nullptr)) {}
+  Message& operator=(Message&& other) noexcept {
+    if (this != &other) {
+      reset();
+      record_ = other.record_;
+      handle_ = std::exchange(other.handle_, nullptr);
+      owner_ = std::exchange(other.owner_, nullptr);
+    }
+    return *this;
+  }
+  ~Message() { reset(); }
+
+  /// True when there is a record.
+  explicit operator bool() const noexcept { return owner_ != nullptr; }
+  /// Precondition: there is a record.
+  [[nodiscard]] const InRecord& record() const noexcept { return record_; }
+  /// Reads the headers, which are parsed only now. Views as record()'s; empty when there is no record.
+  [[nodiscard]] std::vector<Header> headers() const { return owner_ ? owner_->headers(handle_) : std::vector<Header>{}; }
+  /// Gives the memory back early.
+  void reset() noexcept {
+    if (const Owner* owner = std::exchange(owner_, nullptr)) owner->release(std::exchange(handle_, nullptr));
+  }
+
+ private:
+  InRecord record_;
+  void* handle_ = nullptr;
+  const Owner* owner_ = nullptr;
 };
 
 /// What the group tells its member. All run inside poll() or close(), on the calling thread.
@@ -60,12 +97,14 @@ struct ConsumerEvents {
 class Consumer {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Consumer>> create(boost::asio::any_io_executor executor, const Properties& properties,
-                                                                std::string group, std::vector<std::string> topics,
-                                                                ConsumerEvents events);
+                                                                std::string group, std::vector<std::string> topics, ConsumerEvents events);
   virtual ~Consumer() = default;
 
-  /// The next message if one is there. Never waits. Runs events that are due.
-  [[nodiscard]] virtual std::unique_ptr<Message> poll() = 0;
+  /// The next message if one is there, else one that holds nothing. Never waits. Runs events that are due.
+  ///
+  /// A partition's messages come in offset order from its start offset on, never one twice: what librdkafka fetched
+  /// before a seek or an assignment is dropped here. Gaps between offsets are normal (compaction, transactions).
+  [[nodiscard]] virtual Message poll() = 0;
 
   /// Completes when poll() may have something to do, or after `at_most` (keep it under max.poll.interval.ms).
   /// Cancel: supported; nothing is lost.
