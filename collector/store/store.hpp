@@ -42,8 +42,9 @@ class Writer {
   /// Errors: kFenced when a partition's epoch is no longer the one given: nothing was written.
   [[nodiscard]] virtual StoreResult<> commit(const Batch& batch) = 0;
 
-  [[nodiscard]] virtual StoreResult<std::optional<RunRow>> load_run(const RunKey& key) = 0;
-  [[nodiscard]] virtual StoreResult<std::optional<RunLogsRow>> load_run_logs(const RunKey& key) = 0;
+  /// What was committed of each run asked for, in the order asked; absent where nothing was.
+  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) = 0;
+  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) = 0;
 
   /// Forgets every offset, for a cluster that is new at each start (the embedded broker). Aggregates stay.
   [[nodiscard]] virtual StoreResult<> forget_offsets() = 0;
@@ -87,13 +88,13 @@ struct Page {
 };
 
 /// A run with what both topics say of it. `logs` is absent when no log record has come. A run of which only logs have come
-/// has an empty snapshot, and its key and identity from them.
+/// has an empty snapshot, status and result 0, its key and identity from them, and sorts by the time of its first record.
 struct StoredRun {
   RunRow run;
   std::optional<RunLogsRow> logs;
 };
 
-/// What the API reads with. Sees whole transactions only.
+/// What the API reads with. Sees whole transactions only; leaves fold_state empty, it is the writer's alone.
 ///
 /// Thread: one at a time, any; open one a thread. Calls wait for the disk: keep them off event loops.
 /// Errors: kInvalid for a cursor that this store did not make.
