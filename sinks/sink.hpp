@@ -2,10 +2,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/system/result.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,13 +71,35 @@ class Sink {
   [[nodiscard]] virtual boost::asio::awaitable<std::vector<Verdict>> deliver(std::span<const Item> items) = 0;
 };
 
+/// The outbox could not be read or written; nothing was changed.
+struct OutboxError {
+  /// One sentence that names what failed, where, and what to do.
+  std::string message;
+};
+
+/// Lets `result.value()` throw, in tests.
+[[noreturn]] inline void throw_exception_from_error(const OutboxError& error, const boost::source_location&) {
+  throw std::runtime_error(error.message);
+}
+
+template <class T = void>
+using OutboxResult = boost::system::result<T, OutboxError>;
+
 /// Where undelivered records wait: written by the collector in the transaction of the aggregates they derive from.
+///
+/// Thread: one at a time, any. Calls wait for the disk: keep them off event loops.
+/// Errors: every call may be tried again; a record judged in vain is delivered once more.
 class Outbox {
  public:
   virtual ~Outbox() = default;
 
   /// The first records due at `now`, by outbox_id, at most `limit`. A run whose earlier record is not due is left out.
-  [[nodiscard]] virtual std::vector<Item> due(const std::string& sink, std::chrono::system_clock::time_point now, std::size_t limit) = 0;
+  [[nodiscard]] virtual OutboxResult<std::vector<Item>> due(const std::string& sink, std::chrono::system_clock::time_point now,
+                                                            std::size_t limit) = 0;
+
+  /// The first time after `now` at which a record that was put off is due; absent when none is put off that long.
+  [[nodiscard]] virtual OutboxResult<std::optional<std::chrono::system_clock::time_point>> next_due(
+      const std::string& sink, std::chrono::system_clock::time_point now) = 0;
 
   struct Judged {
     std::int64_t outbox_id = 0;
@@ -82,14 +107,14 @@ class Outbox {
     /// When to try again; read for kRetry only.
     std::chrono::system_clock::time_point next_attempt;
   };
-  /// Removes the delivered, keeps the rejected aside with their reason, puts off the rest. False: not written; try again.
-  [[nodiscard]] virtual bool judge(const std::string& sink, std::span<const Judged> judged) = 0;
+  /// Removes the delivered, keeps the rejected aside with their reason, puts off the rest: all or nothing.
+  [[nodiscard]] virtual OutboxResult<> judge(const std::string& sink, std::span<const Judged> judged) = 0;
 
   struct Backlog {
     std::uint64_t records = 0;
     std::chrono::milliseconds oldest_age{0};
   };
-  [[nodiscard]] virtual Backlog backlog(const std::string& sink, std::chrono::system_clock::time_point now) = 0;
+  [[nodiscard]] virtual OutboxResult<Backlog> backlog(const std::string& sink, std::chrono::system_clock::time_point now) = 0;
 };
 
 }  // namespace runfold::sinks
