@@ -5,20 +5,23 @@
 
 #include <boost/system/result.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace runfold::collector {
 
 /// Why a record cannot be folded. Each has a short fixed word for labels and headers: reason().
 enum class DecodeErrc : std::uint8_t {
-  kEmpty,       ///< "empty": there is no value (on the operations topic a null value is a removal, not an error)
-  kTruncated,   ///< "truncated": a field runs past the end
-  kMalformed,   ///< "malformed": not protobuf: a bad tag, varint, wire type or group
-  kIdentity,    ///< "identity": run_id or another name that a record must have is missing or too long
-  kNoEvent,     ///< "no_event": a SyncEvent with none of the known variants
-  kValue,       ///< "value": a field is outside its documented range, for example a time before 1970 or invalid UTF-8
-  kLimit,       ///< "limit": more fields, records or nesting than a record may have
+  kEmpty,      ///< "empty": there is no value (on the operations topic a null value is a removal, not an error)
+  kTruncated,  ///< "truncated": a field runs past the end
+  kMalformed,  ///< "malformed": not protobuf: a bad tag, varint, wire type or group
+  kIdentity,   ///< "identity": run_id or another name that a record must have is missing or too long
+  kNoEvent,    ///< "no_event": a SyncEvent with none of the known variants
+  kValue,      ///< "value": a field is outside its documented range, for example a time before 1970 or invalid UTF-8
+  kLimit,      ///< "limit": more fields, records or nesting than a record may have
 };
 
 struct DecodeError {
