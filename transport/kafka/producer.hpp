@@ -54,6 +54,10 @@ class Producer {
   /// Runs the callbacks that are due, waiting up to `wait` for the first. Returns how many ran.
   virtual int poll(std::chrono::milliseconds wait) = 0;
 
+  /// Writes 1 to this eventfd whenever callbacks become due, so that one thread can sleep on Kafka and on work of its own
+  /// at once (librdkafka: rd_kafka_queue_io_event_enable on the main queue). Call it once; the descriptor must outlive this.
+  virtual void wake_on(int event_fd) noexcept = 0;
+
   /// Waits until every record is accounted for, or the time is up. Returns how many are still in flight.
   virtual std::uint64_t flush(std::chrono::milliseconds limit) = 0;
 
