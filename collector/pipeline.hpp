@@ -5,6 +5,8 @@
 #include "collector/observer.hpp"
 #include "collector/store/store.hpp"
 #include "sinks/sink.hpp"
+#include "transport/kafka/consumer.hpp"
+#include "transport/kafka/producer.hpp"
 #include "transport/kafka/properties.hpp"
 #include "transport/kafka/topics.hpp"
 
@@ -45,6 +47,18 @@ struct PipelineOptions {
   std::size_t record_bytes = 4 * 1024 * 1024;
 };
 
+/// How the Kafka clients of a pipeline are made; tests give their own.
+struct KafkaClients {
+  std::function<kafka::Result<std::unique_ptr<kafka::Consumer>>(boost::asio::any_io_executor, const kafka::Properties&, std::string group,
+                                                                std::vector<std::string> topics, kafka::ConsumerEvents)>
+      consumer = kafka::Consumer::create;
+  /// For the dead letters.
+  std::function<kafka::Result<std::unique_ptr<kafka::Producer>>(const kafka::Properties&, kafka::Producer::OnDelivery)> producer =
+      [](const kafka::Properties& properties, kafka::Producer::OnDelivery on_delivery) {
+        return kafka::Producer::create(properties, std::move(on_delivery));
+      };
+};
+
 /// Takes records from Kafka until stopped, and leaves them folded in the store, each exactly once.
 ///
 /// Thread: `context` is run by one thread, the pipeline's; commits are made by a thread of its own.
@@ -53,13 +67,15 @@ class Pipeline {
   /// Log lines for an operator: severity is syslog's, 0 to 7.
   using Log = std::function<void(int severity, std::string_view message)>;
 
-  [[nodiscard]] static std::unique_ptr<Pipeline> create(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer,
-                                                        Observer& observer, Health& health, Log log,
+  [[nodiscard]] static std::unique_ptr<Pipeline> create(boost::asio::io_context& context, PipelineOptions options,
+                                                        std::unique_ptr<Writer> writer, Observer& observer, Health& health, Log log,
                                                         /// Runs after each commit that wrote outbox rows, on the writer's thread.
-                                                        std::function<void()> outbox_grew);
+                                                        std::function<void()> outbox_grew, KafkaClients clients = {});
   virtual ~Pipeline() = default;
 
-  /// Completes when stop() has been called and everything folded so far is committed, or when going on makes no sense; false then.
+  /// Completes when stop() has been called and everything folded so far is committed: true. False, after a log line that
+  /// says why: going on makes no sense, or the last batch could not be committed in time (the next start folds it again).
+  /// Call it once; end it by stop(), not by cancelling it.
   [[nodiscard]] virtual boost::asio::awaitable<bool> run() = 0;
 
   /// Stops fetching, commits, leaves the group. Thread: any.

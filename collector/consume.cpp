@@ -1,0 +1,71 @@
+// Keeps the table of partitions and decides about pausing.
+#include "collector/consume.hpp"
+
+#include <algorithm>
+
+namespace runfold::collector {
+
+Partition* Partitions::find(std::string_view topic, std::int32_t partition) noexcept {
+  for (Partition& candidate : partitions_) {
+    if (candidate.at.partition == partition && candidate.at.topic == topic) return &candidate;
+  }
+  return nullptr;
+}
+
+void Partitions::add(const kafka::TopicPartition& at) {
+  Partition& added = partitions_.emplace_back();
+  added.at = at;
+  added.source = at.topic == names_.events ? Source::kEvents : at.topic == names_.logs ? Source::kLogs : Source::kOperations;
+}
+
+void Partitions::claimed(const Claim& claim) {
+  Partition* partition = find(claim.topic, claim.partition);
+  if (partition == nullptr) return;  // Taken away while the claim was under way.
+  partition->epoch = claim.epoch;
+  partition->next_offset = claim.next_offset;
+  partition->state = Partition::State::kReading;
+}
+
+bool Partitions::any_unclaimed() const noexcept {
+  return std::ranges::any_of(partitions_, [](const Partition& partition) { return partition.state == Partition::State::kUnclaimed; });
+}
+
+std::vector<std::pair<std::string, std::int32_t>> Partitions::unclaimed() const {
+  std::vector<std::pair<std::string, std::int32_t>> names;
+  for (const Partition& partition : partitions_) {
+    if (partition.state == Partition::State::kUnclaimed) names.emplace_back(partition.at.topic, partition.at.partition);
+  }
+  return names;
+}
+
+bool Partitions::any_changed() const noexcept {
+  return std::ranges::any_of(partitions_, &Partition::changed);
+}
+
+std::vector<PartitionRow> Partitions::take_changed() {
+  std::vector<PartitionRow> rows;
+  for (Partition& partition : partitions_) {
+    if (!partition.changed) continue;
+    partition.changed = false;
+    rows.push_back({partition.at.topic, partition.at.partition, *partition.next_offset, partition.epoch});
+  }
+  return rows;
+}
+
+bool Pausing::wanted(Hold hold, Clock::time_point now) noexcept {
+  if (hold == Hold::kNone) {
+    sitting_out_until_.reset();
+    sat_out_ = false;
+    return false;
+  }
+  if (hold == Hold::kTrouble || sat_out_) {
+    sitting_out_until_.reset();
+    return true;
+  }
+  if (!sitting_out_until_) sitting_out_until_ = now + kSitOut;
+  sat_out_ = now >= *sitting_out_until_;
+  if (sat_out_) sitting_out_until_.reset();
+  return sat_out_;
+}
+
+}  // namespace runfold::collector

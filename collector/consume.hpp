@@ -1,0 +1,118 @@
+// The first stage's bookkeeping: which partitions are ours, how far each has come, and when fetching must stop.
+#pragma once
+
+#include "collector/store/store.hpp"
+#include "transport/kafka/consumer.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace runfold::collector {
+
+/// Which of the three topics a record is from.
+enum class Source : std::uint8_t { kEvents, kLogs, kOperations };
+
+/// One partition that this collector reads.
+struct Partition {
+  enum class State : std::uint8_t {
+    kReading,
+    kUnclaimed,  ///< The store has not said yet where to go on: nothing of it may be folded.
+    kStopped,    ///< Its offset is out of range: an operator must decide.
+  };
+
+  kafka::TopicPartition at;
+  Source source = Source::kEvents;
+  State state = State::kUnclaimed;
+  std::int64_t epoch = 0;
+  /// The offset after the last record taken; absent: none ever was.
+  std::optional<std::int64_t> next_offset;
+  /// Records were taken since the last batch was sealed.
+  bool changed = false;
+};
+
+/// The partitions of this collector. Thread: one at a time.
+class Partitions {
+ public:
+  explicit Partitions(kafka::TopicNames names) : names_(std::move(names)) {}
+
+  /// Null when the partition is not ours. The pointer lives until the next add() or clear().
+  [[nodiscard]] Partition* find(std::string_view topic, std::int32_t partition) noexcept;
+  [[nodiscard]] std::span<Partition> all() noexcept { return partitions_; }
+
+  /// Adds a partition of one of the three topics, unclaimed.
+  void add(const kafka::TopicPartition& at);
+  void clear() noexcept { partitions_.clear(); }
+
+  /// Takes the epoch and the offset to go on from.
+  void claimed(const Claim& claim);
+  [[nodiscard]] bool any_unclaimed() const noexcept;
+  [[nodiscard]] std::vector<std::pair<std::string, std::int32_t>> unclaimed() const;
+
+  /// A record was taken: the partition goes on behind it.
+  static void taken(Partition& partition, std::int64_t offset) noexcept {
+    partition.next_offset = offset + 1;
+    partition.changed = true;
+  }
+  [[nodiscard]] bool any_changed() const noexcept;
+  /// How far each partition has come that changed since the last call.
+  [[nodiscard]] std::vector<PartitionRow> take_changed();
+
+ private:
+  kafka::TopicNames names_;
+  std::vector<Partition> partitions_;
+};
+
+/// Bounds one turn of the pipeline, so that the event loop gets its turn too.
+class DrainBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit DrainBudget(Clock::time_point start) noexcept : until_(start + std::chrono::milliseconds(5)) {}
+
+  void spend(std::size_t bytes) noexcept {
+    ++records_;
+    bytes_ += bytes;
+  }
+  /// The clock is asked once in 32 records.
+  [[nodiscard]] bool left() const noexcept {
+    return records_ < 1'000 && bytes_ < 8 * 1024 * 1024 && (records_ % 32 != 31 || Clock::now() < until_);
+  }
+
+ private:
+  Clock::time_point until_;
+  std::size_t records_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+/// Why no record may be taken just now.
+enum class Hold : std::uint8_t {
+  kNone,
+  kRoom,     ///< The batch being folded is full, or records wait for their run's row: soon over.
+  kTrouble,  ///< The store or the dead-letter topic does not take what is sealed: nobody knows for how long.
+};
+
+/// Decides when the partitions are paused. Pausing throws away what was fetched ahead, so a hold that is soon over is sat
+/// out; but a member that does not poll misses what the group says, so no hold is sat out for long.
+///
+/// Pure: time is an argument.
+class Pausing {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kSitOut{1'000};
+
+  /// True when the partitions should be paused now.
+  [[nodiscard]] bool wanted(Hold hold, Clock::time_point now) noexcept;
+  /// When wanted() will change its mind by itself.
+  [[nodiscard]] std::optional<Clock::time_point> due_at() const noexcept { return sitting_out_until_; }
+
+ private:
+  std::optional<Clock::time_point> sitting_out_until_;
+  bool sat_out_ = false;
+};
+
+}  // namespace runfold::collector

@@ -1,0 +1,141 @@
+// What a pipeline is made of: its stages, its share of the group, and what it tells of itself.
+#pragma once
+
+#include "collector/commit.hpp"
+#include "collector/consume.hpp"
+#include "collector/decode.hpp"
+#include "collector/fold.hpp"
+#include "collector/growing_interval.hpp"
+#include "collector/pipeline.hpp"
+#include "collector/pipeline_load.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runfold::collector {
+
+/// Ends the pipeline's sleep, from any thread. Outlives the pipeline in handlers that come late.
+class Waker : public std::enable_shared_from_this<Waker> {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit Waker(boost::asio::io_context& context) : timer_(context) {}
+
+  /// The sleep under way ends, or the next one ends at once. Thread: any.
+  void wake();
+  /// Sleeps until then, or until woken. Thread: the pipeline's.
+  [[nodiscard]] boost::asio::awaitable<void> sleep_until(Clock::time_point then);
+
+ private:
+  boost::asio::steady_timer timer_;
+  bool woken_ = false;
+};
+
+class PipelineImpl final : public Pipeline {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  PipelineImpl(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer, Observer& observer,
+               Health& health, Log log, std::function<void()> outbox_grew, KafkaClients clients);
+
+  [[nodiscard]] boost::asio::awaitable<bool> run() override;
+  void stop() override;
+
+ private:
+  // consume > decode > fold > commit: pipeline.cpp
+  [[nodiscard]] bool open();
+  [[nodiscard]] bool consume(Clock::time_point now);
+  void arrived(kafka::Message message);
+  [[nodiscard]] bool decode_and_fold(const kafka::Message& message, Partition& partition);
+  void refuse(const kafka::Message& message, std::string_view reason, std::string sentence);
+  void fold_inbox();
+  void load(Clock::time_point now);
+  void commit(Clock::time_point now);
+  [[nodiscard]] std::unique_ptr<SealedBatch> seal();
+  void settle(Committer::Outcome outcome);
+  [[nodiscard]] Hold hold();
+  [[nodiscard]] CommitTriggers::Open open_batch() const;
+  [[nodiscard]] boost::asio::awaitable<void> idle();
+  [[nodiscard]] boost::asio::awaitable<bool> finish();
+  void fail(std::string reason);
+
+  // The group gives and takes partitions: pipeline_group.cpp
+  [[nodiscard]] kafka::ConsumerEvents consumer_events();
+  [[nodiscard]] std::vector<kafka::StartOffset> on_assign(std::span<const kafka::TopicPartition> given);
+  void on_revoke(std::span<const kafka::TopicPartition> taken, bool lost);
+  void begin_claim();
+  /// Takes the claim's answer. False: it failed, and is to be tried again.
+  bool settle_claim();
+  void claim(Clock::time_point now);
+  [[nodiscard]] bool commit_before_revoke();
+  void drop_folded();
+
+  // What it tells of itself: pipeline_watch.cpp
+  void on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at);
+  void on_recovered();
+  void say_kafka_health();
+  void watch(Clock::time_point now);
+
+  boost::asio::io_context& context_;
+  PipelineOptions options_;
+  Observer& observer_;
+  Health& health_;
+  Log log_;
+  KafkaClients clients_;
+  std::string brokers_;
+
+  std::shared_ptr<Waker> waker_;
+  WriterThread writer_;
+  std::unique_ptr<kafka::Consumer> consumer_;
+
+  Partitions partitions_;
+  Pausing pausing_;
+  bool paused_ = false;
+  /// Records that wait for the row of their run, and all that came behind them: the order of each partition stays.
+  std::deque<kafka::Message> inbox_;
+  Loader loader_;
+
+  LogBatchView log_batch_;
+  Fold fold_;
+  /// By Source: what was read since the last batch was sealed.
+  std::array<TopicCounts, 3> read_{};
+  std::vector<DeadLetter> dead_letters_;
+  std::size_t dead_letter_bytes_ = 0;
+  std::optional<Clock::time_point> changed_since_;
+
+  CommitTriggers triggers_;
+  Committer committer_;
+
+  struct ClaimJob {
+    std::future<StoreResult<std::vector<Claim>>> answer;
+    /// A claim that has not begun yet must not begin: the partitions are another's.
+    std::shared_ptr<std::atomic<bool>> cancelled;
+  };
+  ClaimJob claim_;
+  GrowingInterval claim_backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
+  GrowingInterval claim_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  std::chrono::milliseconds revoke_limit_;
+
+  bool joined_ = false;
+  /// Why Kafka is in trouble; empty: it is not.
+  std::string kafka_trouble_;
+  GrowingInterval kafka_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  GrowingInterval hiccup_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  Clock::time_point lag_due_at_{};
+
+  std::atomic<bool> stopping_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace runfold::collector

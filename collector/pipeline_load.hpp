@@ -1,0 +1,68 @@
+// Brings rows of runs that are not in memory from the store to the fold, many in one go.
+#pragma once
+
+#include "collector/commit.hpp"
+#include "collector/fold.hpp"
+#include "collector/growing_interval.hpp"
+#include "collector/rows.hpp"
+#include "collector/store/store.hpp"
+
+#include <chrono>
+#include <future>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace runfold::collector {
+
+/// Asks for rows on the writer's thread, behind at most the commit under way: what was committed is seen.
+///
+/// Thread: the pipeline's.
+class Loader {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit Loader(WriterThread& writer) : writer_(writer) {}
+
+  /// Which runs to load. May name one twice.
+  struct Wanted {
+    std::vector<RunKey> runs;
+    std::vector<RunKey> logs;
+  };
+  struct Outcome {
+    /// Absent: everything wanted was supplied to the fold.
+    std::optional<StoreError> error;
+    /// The error is to be tried again, by itself.
+    bool retrying = false;
+    bool mention = false;
+  };
+
+  [[nodiscard]] bool busy() const noexcept { return load_.valid() || retry_at_.has_value(); }
+  [[nodiscard]] bool in_trouble() const noexcept { return backoff_.running(); }
+  [[nodiscard]] std::optional<Clock::time_point> due_at() const noexcept { return retry_at_; }
+
+  /// Precondition: not busy.
+  void begin(Wanted wanted);
+  /// Supplies what has come, or starts the retry that is due. Never waits.
+  [[nodiscard]] std::optional<Outcome> advance(Clock::time_point now, Fold& fold);
+  /// What comes after all is let go.
+  void cancel() noexcept;
+
+ private:
+  struct Loaded {
+    Wanted wanted;
+    std::vector<std::optional<RunRow>> runs;
+    std::vector<std::optional<RunLogsRow>> logs;
+    std::optional<StoreError> error;
+  };
+
+  void start();
+
+  WriterThread& writer_;
+  Wanted wanted_;
+  std::future<Loaded> load_;
+  std::optional<Clock::time_point> retry_at_;
+  GrowingInterval backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
+  GrowingInterval mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+};
+
+}  // namespace runfold::collector
