@@ -44,13 +44,13 @@ struct PartitionRow {
 
 /// Everything one transaction writes: dirty rows once each, and the offsets that they stand for.
 struct Batch {
-  std::vector<RunRow> runs;
-  std::vector<RunLogsRow> run_logs;
-  std::vector<LogChunk> log_chunks;
-  std::vector<ApiFailureRow> api_failures;
-  std::vector<OperationRow> operations;
-  std::vector<OutboxRow> outbox;
-  std::vector<PartitionRow> partitions;
+  std::vector<RunRow> runs{};
+  std::vector<RunLogsRow> run_logs{};
+  std::vector<LogChunk> log_chunks{};
+  std::vector<ApiFailureRow> api_failures{};
+  std::vector<OperationRow> operations{};
+  std::vector<OutboxRow> outbox{};
+  std::vector<PartitionRow> partitions{};
 };
 
 }  // namespace runfold::collector

@@ -52,32 +52,32 @@ class Writer {
 
 /// Which runs to list. Empty and absent members do not filter.
 struct RunFilter {
-  std::string run_id;
-  std::string connector_id;
-  std::string version;
-  std::string site;
-  std::optional<std::int32_t> status;
-  std::optional<std::int32_t> result;
+  std::string run_id{};
+  std::string connector_id{};
+  std::string version{};
+  std::string site{};
+  std::optional<std::int32_t> status{};
+  std::optional<std::int32_t> result{};
   /// On sort_at_ns: from inclusive, to exclusive.
-  std::optional<TimeNs> from_ns;
-  std::optional<TimeNs> to_ns;
+  std::optional<TimeNs> from_ns{};
+  std::optional<TimeNs> to_ns{};
 };
 
 struct ApiFailureFilter {
-  std::string run_id;
-  std::optional<std::uint32_t> attempt;
-  std::string connector_id;
-  std::string site;
-  std::optional<std::uint32_t> code;
-  std::optional<TimeNs> from_ns;
-  std::optional<TimeNs> to_ns;
+  std::string run_id{};
+  std::optional<std::uint32_t> attempt{};
+  std::string connector_id{};
+  std::string site{};
+  std::optional<std::uint32_t> code{};
+  std::optional<TimeNs> from_ns{};
+  std::optional<TimeNs> to_ns{};
 };
 
 struct OperationFilter {
-  std::string status;
-  std::string name;
-  std::string owner_id;
-  std::string connector_id;
+  std::string status{};
+  std::string name{};
+  std::string owner_id{};
+  std::string connector_id{};
 };
 
 /// A page of a list, and the opaque cursor of the next one; absent on the last.
@@ -113,17 +113,19 @@ class Query {
     std::uint8_t severities = 0xff;
     std::uint8_t streams = 0xff;
     /// The first chunk to look at, in the direction of reading; absent: the first or the last there is.
-    std::optional<std::uint32_t> start;
+    std::optional<std::uint32_t> start{};
     bool descending = true;
   };
   /// At most `limit` chunks in order of their number, those with none of the wanted severities and streams left out.
   [[nodiscard]] virtual StoreResult<std::vector<LogChunk>> log_chunks(const RunKey& key, const ChunkRange& range, std::size_t limit) = 0;
 
   /// Newest first, by at_ns, then failure_id.
-  [[nodiscard]] virtual StoreResult<Page<ApiFailureRow>> api_failures(const ApiFailureFilter& filter, std::size_t limit, std::string_view cursor) = 0;
+  [[nodiscard]] virtual StoreResult<Page<ApiFailureRow>> api_failures(const ApiFailureFilter& filter, std::size_t limit,
+                                                                      std::string_view cursor) = 0;
 
   /// Newest first, by created_at_ns, then operation_id.
-  [[nodiscard]] virtual StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) = 0;
+  [[nodiscard]] virtual StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit,
+                                                                   std::string_view cursor) = 0;
   [[nodiscard]] virtual StoreResult<std::optional<OperationRow>> operation(std::string_view operation_id) = 0;
 
   /// How many runs are running, by connector: for the gauge at start.

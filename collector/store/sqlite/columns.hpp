@@ -1,0 +1,48 @@
+// Rows of the runs and run_logs tables as the writer and the queries both read them.
+#pragma once
+
+#include "collector/rows.hpp"
+#include "collector/store/sqlite/connection.hpp"
+
+namespace runfold::collector::sqlite {
+
+/// Of `runs r`, as read_run() takes them.
+inline constexpr const char* kRunColumns =
+    "r.run_id, r.attempt, r.connector_id, r.version, r.site, r.status, r.result, r.sort_at_ns, r.snapshot";
+inline constexpr int kRunColumnCount = 9;
+
+/// Of `run_logs l`, as read_run_logs() takes them. The first is NULL where an outer join found no row.
+inline constexpr const char* kRunLogsColumns =
+    "l.connector_id, l.version, l.site, l.severity_0, l.severity_1, l.severity_2, l.severity_3, l.severity_4, l.severity_5, l.severity_6, "
+    "l.severity_7, l.api_failures, l.received, l.next_chunk";
+inline constexpr int kRunLogsColumnCount = 14;
+
+[[nodiscard]] inline RunRow read_run(const Statement& row, int first) {
+  RunRow run;
+  run.key = {row.bytes(first), row.integer<std::uint32_t>(first + 1)};
+  run.connector_id = row.bytes(first + 2);
+  run.version = row.bytes(first + 3);
+  run.site = row.bytes(first + 4);
+  run.status = row.integer<std::int32_t>(first + 5);
+  run.result = row.integer<std::int32_t>(first + 6);
+  run.sort_at_ns = row.integer(first + 7);
+  run.snapshot = row.bytes(first + 8);
+  return run;
+}
+
+[[nodiscard]] inline RunLogsRow read_run_logs(const Statement& row, int first, const RunKey& key) {
+  RunLogsRow logs;
+  logs.key = key;
+  logs.connector_id = row.bytes(first);
+  logs.version = row.bytes(first + 1);
+  logs.site = row.bytes(first + 2);
+  for (int severity = 0; severity < 8; ++severity) {
+    logs.counts[static_cast<std::size_t>(severity)] = row.integer<std::uint64_t>(first + 3 + severity);
+  }
+  logs.api_failures = row.integer<std::uint64_t>(first + 11);
+  logs.received = row.integer<std::uint64_t>(first + 12);
+  logs.next_chunk = row.integer<std::uint32_t>(first + 13);
+  return logs;
+}
+
+}  // namespace runfold::collector::sqlite

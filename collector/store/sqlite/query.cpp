@@ -1,0 +1,228 @@
+// Answers the API's questions: pages by key, newest first, each from an index that already has the order.
+#include "collector/store/sqlite/query.hpp"
+
+#include "collector/store/cursor.hpp"
+#include "collector/store/sqlite/columns.hpp"
+#include "collector/store/sqlite/select.hpp"
+
+namespace runfold::collector::sqlite {
+namespace {
+
+constexpr std::size_t kMaxLimit = 1000;
+
+/// The cursor's key; absent for the first page.
+StoreResult<std::optional<CursorKey>> page_start(const CursorScope& scope, std::size_t limit, std::string_view cursor) {
+  if (limit < 1 || limit > kMaxLimit) {
+    return StoreError{StoreErrc::kInvalid, "limit: " + std::to_string(limit) + " is not between 1 and " + std::to_string(kMaxLimit)};
+  }
+  if (cursor.empty()) return std::optional<CursorKey>();
+  const auto key = read_cursor(scope, cursor);
+  if (!key) return key.error();
+  return std::optional<CursorKey>(*key);
+}
+
+/// Reads a page: one row more than the limit tells that there is a next one, and is not read.
+template <class Row, class Read, class Key>
+StoreResult<Page<Row>> read_page(Connection& connection, const Select& select, const CursorScope& scope, std::size_t limit, Read read,
+                                 Key key) {
+  const auto statement = select.prepare(connection);
+  if (!statement) return statement.error();
+  const Rows rows(**statement);
+  Page<Row> page;
+  while (true) {
+    const auto there = (*statement)->next();
+    if (!there) return there.error();
+    if (!*there) return page;
+    if (page.items.size() == limit) break;
+    page.items.push_back(read(**statement));
+  }
+  page.next_cursor = make_cursor(scope, key(page.items.back()));
+  return page;
+}
+
+StoredRun read_stored_run(const Statement& row) {
+  StoredRun stored;
+  stored.run = read_run(row, 0);
+  if (!row.is_null(kRunColumnCount)) stored.logs = read_run_logs(row, kRunColumnCount, stored.run.key);
+  return stored;
+}
+
+std::string select_runs() {
+  return std::string("SELECT ") + kRunColumns + ", " + kRunLogsColumns +
+         " FROM runs r LEFT JOIN run_logs l ON l.run_id = r.run_id AND l.attempt = r.attempt";
+}
+
+std::int64_t rows_to_ask_for(std::size_t limit) {
+  return static_cast<std::int64_t>(limit) + 1;
+}
+
+constexpr const char* kSelectFailures = "SELECT failure_id, run_id, attempt, connector_id, site, at_ns, code, payload FROM api_failures";
+
+ApiFailureRow read_failure(const Statement& row) {
+  ApiFailureRow failure;
+  failure.failure_id = row.bytes(0);
+  failure.key = {row.bytes(1), row.integer<std::uint32_t>(2)};
+  failure.connector_id = row.bytes(3);
+  failure.site = row.bytes(4);
+  failure.at_ns = row.integer(5);
+  if (!row.is_null(6)) failure.code = row.integer<std::uint32_t>(6);
+  failure.payload = row.bytes(7);
+  return failure;
+}
+
+constexpr const char* kSelectOperations =
+    "SELECT operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, payload FROM operations";
+
+OperationRow read_operation(const Statement& row) {
+  OperationRow operation;
+  operation.operation_id = row.bytes(0);
+  operation.status = row.bytes(1);
+  operation.name = row.bytes(2);
+  operation.owner_id = row.bytes(3);
+  operation.connector_id = row.bytes(4);
+  operation.created_at_ns = row.integer(5);
+  operation.updated_at_ns = row.integer(6);
+  operation.payload = row.bytes(7);
+  return operation;
+}
+
+}  // namespace
+
+StoreResult<Page<StoredRun>> SqliteQuery::runs(const RunFilter& filter, std::size_t limit, std::string_view cursor) {
+  CursorScope scope("runs");
+  for (const auto* text : {&filter.run_id, &filter.connector_id, &filter.version, &filter.site}) scope.add(*text);
+  scope.add_number(filter.status);
+  scope.add_number(filter.result);
+  scope.add_number(filter.from_ns);
+  scope.add_number(filter.to_ns);
+  const auto start = page_start(scope, limit, cursor);
+  if (!start) return start.error();
+
+  Select select(select_runs());
+  select.where_text("r.run_id = ?", filter.run_id).where_text("r.connector_id = ?", filter.connector_id);
+  // The index over sites has none but these.
+  select.where_text("r.site <> '' AND r.site = ?", filter.site).where_text("r.version = ?", filter.version);
+  select.where_number("r.status = ?", filter.status).where_number("r.result = ?", filter.result);
+  select.where_number("r.sort_at_ns >= ?", filter.from_ns);
+  if (*start) {
+    const CursorKey& after = **start;
+    select.where("(r.sort_at_ns, r.run_id, r.attempt) < (?, ?, ?)",
+                 {after.at_ns, std::string_view(after.id), static_cast<std::int64_t>(after.attempt)});
+  } else {
+    select.where_number("r.sort_at_ns < ?", filter.to_ns);
+  }
+  select.add(" ORDER BY r.sort_at_ns DESC, r.run_id DESC, r.attempt DESC LIMIT ?", {rows_to_ask_for(limit)});
+  return read_page<StoredRun>(*connection_, select, scope, limit, read_stored_run, [](const StoredRun& last) {
+    return CursorKey{last.run.sort_at_ns, last.run.key.attempt, last.run.key.run_id};
+  });
+}
+
+StoreResult<std::optional<StoredRun>> SqliteQuery::run(std::string_view run_id, std::optional<std::uint32_t> attempt) {
+  Select select(select_runs());
+  select.where("r.run_id = ?", {run_id}).where_number("r.attempt = ?", attempt).add(" ORDER BY r.attempt DESC LIMIT 1");
+  const auto statement = select.prepare(*connection_);
+  if (!statement) return statement.error();
+  const Rows rows(**statement);
+  const auto there = (*statement)->next();
+  if (!there) return there.error();
+  if (!*there) return std::optional<StoredRun>();
+  return std::optional<StoredRun>(read_stored_run(**statement));
+}
+
+StoreResult<std::vector<LogChunk>> SqliteQuery::log_chunks(const RunKey& key, const ChunkRange& range, std::size_t limit) {
+  Select select("SELECT chunk, records, first_ns, last_ns, severities, streams, data FROM log_chunks");
+  select.where("run_id = ?", {std::string_view(key.run_id)}).where("attempt = ?", {static_cast<std::int64_t>(key.attempt)});
+  select.where_number(range.descending ? "chunk <= ?" : "chunk >= ?", range.start);
+  if (range.severities != 0xff) select.where("(severities & ?) <> 0", {std::int64_t{range.severities}});
+  if (range.streams != 0xff) select.where("(streams & ?) <> 0", {std::int64_t{range.streams}});
+  select.add(range.descending ? " ORDER BY chunk DESC LIMIT ?" : " ORDER BY chunk LIMIT ?", {static_cast<std::int64_t>(limit)});
+  const auto statement = select.prepare(*connection_);
+  if (!statement) return statement.error();
+  const Statement& row = **statement;
+  const Rows rows(**statement);
+  std::vector<LogChunk> chunks;
+  while (true) {
+    const auto there = (*statement)->next();
+    if (!there) return there.error();
+    if (!*there) return chunks;
+    LogChunk chunk;
+    chunk.key = key;
+    chunk.chunk = row.integer<std::uint32_t>(0);
+    chunk.records = row.integer<std::uint32_t>(1);
+    chunk.first_ns = row.integer(2);
+    chunk.last_ns = row.integer(3);
+    chunk.severities = row.integer<std::uint8_t>(4);
+    chunk.streams = row.integer<std::uint8_t>(5);
+    chunk.data = row.bytes(6);
+    chunks.push_back(std::move(chunk));
+  }
+}
+
+StoreResult<Page<ApiFailureRow>> SqliteQuery::api_failures(const ApiFailureFilter& filter, std::size_t limit, std::string_view cursor) {
+  CursorScope scope("api_failures");
+  for (const auto* text : {&filter.run_id, &filter.connector_id, &filter.site}) scope.add(*text);
+  scope.add_number(filter.attempt);
+  scope.add_number(filter.code);
+  scope.add_number(filter.from_ns);
+  scope.add_number(filter.to_ns);
+  const auto start = page_start(scope, limit, cursor);
+  if (!start) return start.error();
+
+  Select select(kSelectFailures);
+  select.where_text("run_id = ?", filter.run_id).where_number("attempt = ?", filter.attempt);
+  select.where_text("connector_id = ?", filter.connector_id).where_text("site <> '' AND site = ?", filter.site);
+  select.where_number("code = ?", filter.code).where_number("at_ns >= ?", filter.from_ns);
+  if (*start) {
+    select.where("(at_ns, failure_id) < (?, ?)", {(*start)->at_ns, std::string_view((*start)->id)});
+  } else {
+    select.where_number("at_ns < ?", filter.to_ns);
+  }
+  select.add(" ORDER BY at_ns DESC, failure_id DESC LIMIT ?", {rows_to_ask_for(limit)});
+  return read_page<ApiFailureRow>(*connection_, select, scope, limit, read_failure, [](const ApiFailureRow& last) {
+    return CursorKey{last.at_ns, 0, last.failure_id};
+  });
+}
+
+StoreResult<Page<OperationRow>> SqliteQuery::operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) {
+  CursorScope scope("operations");
+  for (const auto* text : {&filter.status, &filter.name, &filter.owner_id, &filter.connector_id}) scope.add(*text);
+  const auto start = page_start(scope, limit, cursor);
+  if (!start) return start.error();
+
+  Select select(kSelectOperations);
+  select.where("payload IS NOT NULL").where_text("status = ?", filter.status).where_text("name = ?", filter.name);
+  select.where_text("owner_id = ?", filter.owner_id).where_text("connector_id = ?", filter.connector_id);
+  if (*start) select.where("(created_at_ns, operation_id) < (?, ?)", {(*start)->at_ns, std::string_view((*start)->id)});
+  select.add(" ORDER BY created_at_ns DESC, operation_id DESC LIMIT ?", {rows_to_ask_for(limit)});
+  return read_page<OperationRow>(*connection_, select, scope, limit, read_operation, [](const OperationRow& last) {
+    return CursorKey{last.created_at_ns, 0, last.operation_id};
+  });
+}
+
+StoreResult<std::optional<OperationRow>> SqliteQuery::operation(std::string_view operation_id) {
+  Select select(kSelectOperations);
+  select.where("operation_id = ?", {operation_id}).where("payload IS NOT NULL");
+  const auto statement = select.prepare(*connection_);
+  if (!statement) return statement.error();
+  const Rows rows(**statement);
+  const auto there = (*statement)->next();
+  if (!there) return there.error();
+  if (!*there) return std::optional<OperationRow>();
+  return std::optional<OperationRow>(read_operation(**statement));
+}
+
+StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> SqliteQuery::running_by_connector() {
+  const auto statement = connection_->prepare("SELECT connector_id, count(*) FROM runs WHERE status = 2 GROUP BY connector_id");
+  if (!statement) return statement.error();
+  const Rows rows(**statement);
+  (*statement)->bind_all();
+  std::vector<std::pair<std::string, std::uint64_t>> counts;
+  while (true) {
+    const auto there = (*statement)->next();
+    if (!there) return there.error();
+    if (!*there) return counts;
+    counts.emplace_back((*statement)->bytes(0), (*statement)->integer<std::uint64_t>(1));
+  }
+}
+
+}  // namespace runfold::collector::sqlite

@@ -1,0 +1,196 @@
+// The tables of the SQLite store. A list's order ends every index that serves it, so that no page is ever sorted.
+#include "collector/store/sqlite/schema.hpp"
+
+#include <array>
+#include <string>
+
+namespace runfold::collector::sqlite {
+namespace {
+
+/// Times are nanoseconds since the Unix epoch.
+constexpr const char* kVersion1 = R"sql(
+-- One attempt of one run. A run of which only logs have come stands here with no snapshot, so that lists have it.
+CREATE TABLE runs (
+  run_id       TEXT    NOT NULL,
+  attempt      INTEGER NOT NULL,
+  connector_id TEXT    NOT NULL,
+  version      TEXT    NOT NULL,
+  site         TEXT    NOT NULL,
+  status       INTEGER NOT NULL,
+  result       INTEGER NOT NULL,
+  sort_at_ns   INTEGER NOT NULL,
+  snapshot     BLOB,
+  fold_state   BLOB,
+  PRIMARY KEY (run_id, attempt)
+);
+CREATE INDEX runs_newest       ON runs (sort_at_ns, run_id, attempt);
+CREATE INDEX runs_by_connector ON runs (connector_id, sort_at_ns, run_id, attempt);
+CREATE INDEX runs_by_site      ON runs (site, sort_at_ns, run_id, attempt) WHERE site <> '';
+CREATE INDEX runs_by_status    ON runs (status, sort_at_ns, run_id, attempt);
+CREATE INDEX runs_by_result    ON runs (result, sort_at_ns, run_id, attempt);
+CREATE INDEX runs_running      ON runs (connector_id) WHERE status = 2;
+
+-- What was counted of a run's logs.
+CREATE TABLE run_logs (
+  run_id       TEXT    NOT NULL,
+  attempt      INTEGER NOT NULL,
+  connector_id TEXT    NOT NULL,
+  version      TEXT    NOT NULL,
+  site         TEXT    NOT NULL,
+  severity_0   INTEGER NOT NULL,
+  severity_1   INTEGER NOT NULL,
+  severity_2   INTEGER NOT NULL,
+  severity_3   INTEGER NOT NULL,
+  severity_4   INTEGER NOT NULL,
+  severity_5   INTEGER NOT NULL,
+  severity_6   INTEGER NOT NULL,
+  severity_7   INTEGER NOT NULL,
+  api_failures INTEGER NOT NULL,
+  received     INTEGER NOT NULL,
+  next_chunk   INTEGER NOT NULL,
+  fold_state   BLOB    NOT NULL,
+  PRIMARY KEY (run_id, attempt)
+) WITHOUT ROWID;
+
+-- Compressed blocks of log records. The data stands last: what is skipped by its bits is not read.
+CREATE TABLE log_chunks (
+  run_id     TEXT    NOT NULL,
+  attempt    INTEGER NOT NULL,
+  chunk      INTEGER NOT NULL,
+  records    INTEGER NOT NULL,
+  first_ns   INTEGER NOT NULL,
+  last_ns    INTEGER NOT NULL,
+  severities INTEGER NOT NULL,
+  streams    INTEGER NOT NULL,
+  data       BLOB    NOT NULL,
+  PRIMARY KEY (run_id, attempt, chunk)
+);
+
+CREATE TABLE api_failures (
+  failure_id   TEXT    NOT NULL PRIMARY KEY,
+  run_id       TEXT    NOT NULL,
+  attempt      INTEGER NOT NULL,
+  connector_id TEXT    NOT NULL,
+  site         TEXT    NOT NULL,
+  at_ns        INTEGER NOT NULL,
+  code         INTEGER,
+  payload      BLOB    NOT NULL
+);
+CREATE INDEX api_failures_newest       ON api_failures (at_ns, failure_id);
+CREATE INDEX api_failures_by_run       ON api_failures (run_id, at_ns, failure_id);
+CREATE INDEX api_failures_by_connector ON api_failures (connector_id, at_ns, failure_id);
+CREATE INDEX api_failures_by_site      ON api_failures (site, at_ns, failure_id) WHERE site <> '';
+CREATE INDEX api_failures_by_code      ON api_failures (code, at_ns, failure_id);
+
+-- The newest state of each operation. One that was removed keeps its row, with no payload, so that an older state of it
+-- that comes late does not bring it back.
+CREATE TABLE operations (
+  operation_id  TEXT    NOT NULL PRIMARY KEY,
+  status        TEXT    NOT NULL,
+  name          TEXT    NOT NULL,
+  owner_id      TEXT    NOT NULL,
+  connector_id  TEXT    NOT NULL,
+  created_at_ns INTEGER NOT NULL,
+  updated_at_ns INTEGER NOT NULL,
+  payload       BLOB
+) WITHOUT ROWID;
+CREATE INDEX operations_newest       ON operations (created_at_ns, operation_id) WHERE payload IS NOT NULL;
+CREATE INDEX operations_by_status    ON operations (status, created_at_ns, operation_id) WHERE payload IS NOT NULL;
+CREATE INDEX operations_by_name      ON operations (name, created_at_ns, operation_id) WHERE payload IS NOT NULL;
+CREATE INDEX operations_by_owner     ON operations (owner_id, created_at_ns, operation_id) WHERE payload IS NOT NULL;
+CREATE INDEX operations_by_connector ON operations (connector_id, created_at_ns, operation_id) WHERE payload IS NOT NULL;
+
+-- Records for sinks. AUTOINCREMENT: the id of a delivered record is never given again, so ids rise for ever.
+CREATE TABLE outbox (
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  sink            TEXT    NOT NULL,
+  kind            INTEGER NOT NULL,
+  idempotency_key TEXT    NOT NULL,
+  run_id          TEXT    NOT NULL,
+  created_at_ns   INTEGER NOT NULL,
+  attempts        INTEGER NOT NULL DEFAULT 0,
+  next_attempt_ns INTEGER NOT NULL DEFAULT 0,
+  last_reason     TEXT    NOT NULL DEFAULT '',
+  payload         BLOB    NOT NULL,
+  UNIQUE (sink, idempotency_key)
+);
+CREATE INDEX outbox_in_order ON outbox (sink, id, next_attempt_ns, run_id);
+CREATE INDEX outbox_by_run   ON outbox (sink, run_id, id, next_attempt_ns);
+CREATE INDEX outbox_put_off  ON outbox (sink, next_attempt_ns) WHERE attempts > 0;
+
+-- Records that a sink's receiver refused for good.
+CREATE TABLE outbox_rejected (
+  id              INTEGER PRIMARY KEY,
+  sink            TEXT    NOT NULL,
+  kind            INTEGER NOT NULL,
+  idempotency_key TEXT    NOT NULL,
+  run_id          TEXT    NOT NULL,
+  rejected_at_ns  INTEGER NOT NULL,
+  attempts        INTEGER NOT NULL,
+  reason          TEXT    NOT NULL,
+  payload         BLOB    NOT NULL
+);
+
+-- How far each partition has come, and which claim may write it.
+CREATE TABLE partitions (
+  topic       TEXT    NOT NULL,
+  partition   INTEGER NOT NULL,
+  next_offset INTEGER,
+  epoch       INTEGER NOT NULL,
+  PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array kMigrations{kVersion1};
+
+/// The version the file is at; an empty file is at 0.
+StoreResult<std::int64_t> version_of(Connection& connection, std::size_t known) {
+  const auto application = connection.integer("PRAGMA application_id");
+  if (!application) return application.error();
+  const auto version = connection.integer("PRAGMA user_version");
+  if (!version) return version.error();
+  const auto tables = connection.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  const bool empty = *application == 0 && *version == 0 && *tables == 0;
+  if (!empty && *application != kApplicationId) {
+    return StoreError{StoreErrc::kCorrupt, connection.path() + " is a database of another program: give another path"};
+  }
+  if (*version < 0 || static_cast<std::uint64_t>(*version) > known) {
+    return StoreError{StoreErrc::kCorrupt, connection.path() + " has schema version " + std::to_string(*version) +
+                                               ", and this release knows versions up to " + std::to_string(known) +
+                                               ": start the later release that made it, or give another path"};
+  }
+  return *version;
+}
+
+}  // namespace
+
+std::span<const char* const> migrations() {
+  return kMigrations;
+}
+
+StoreResult<> migrate(Connection& connection, std::span<const char* const> steps) {
+  auto transaction = Transaction::begin_write(connection);
+  if (!transaction) return transaction.error();
+  const auto version = version_of(connection, steps.size());
+  if (!version) return version.error();
+  if (static_cast<std::size_t>(*version) == steps.size()) return {};
+  for (const char* step : steps.subspan(static_cast<std::size_t>(*version))) {
+    if (const auto done = connection.execute(step); !done) return done.error();
+  }
+  const std::string stamp =
+      "PRAGMA application_id = " + std::to_string(kApplicationId) + "; PRAGMA user_version = " + std::to_string(steps.size());
+  if (const auto done = connection.execute(stamp.c_str()); !done) return done.error();
+  return transaction->commit();
+}
+
+StoreResult<> verify_schema(Connection& connection, std::span<const char* const> steps) {
+  const auto version = version_of(connection, steps.size());
+  if (!version) return version.error();
+  if (static_cast<std::size_t>(*version) == steps.size()) return {};
+  return StoreError{StoreErrc::kInvalid, connection.path() + " has schema version " + std::to_string(*version) +
+                                             " and this release reads " + std::to_string(steps.size()) +
+                                             ": start runfold-collector on it once, it brings it up to date"};
+}
+
+}  // namespace runfold::collector::sqlite

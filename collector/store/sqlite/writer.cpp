@@ -1,0 +1,258 @@
+// Writes batches: fence first, then rows in the order of their keys, so that neighbours share pages.
+#include "collector/store/sqlite/writer.hpp"
+
+#include "collector/store/sqlite/columns.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+
+namespace runfold::collector::sqlite {
+namespace {
+
+template <class Row, class Key>
+std::vector<const Row*> sorted(const std::vector<Row>& rows, Key key) {
+  std::vector<const Row*> order;
+  order.reserve(rows.size());
+  for (const auto& row : rows) order.push_back(&row);
+  std::sort(order.begin(), order.end(), [&key](const Row* a, const Row* b) { return key(*a) < key(*b); });
+  return order;
+}
+
+TimeNs now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+StoreResult<std::vector<Claim>> SqliteWriter::claim(std::span<const std::pair<std::string, std::int32_t>> partitions) {
+  auto transaction = Transaction::begin_write(*connection_);
+  if (!transaction) return transaction.error();
+  const auto statement = connection_->prepare(
+      "INSERT INTO partitions (topic, partition, epoch) VALUES (?, ?, 1) "
+      "ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch, next_offset");
+  if (!statement) return statement.error();
+  std::vector<Claim> claims;
+  claims.reserve(partitions.size());
+  for (const auto& [topic, partition] : partitions) {
+    Statement& row = **statement;
+    const Rows rows(row);
+    row.bind_all(topic, partition);
+    if (const auto there = row.next(); !there) return there.error();
+    Claim claim{topic, partition, row.integer(0), std::nullopt};
+    if (!row.is_null(1)) claim.next_offset = row.integer(1);
+    claims.push_back(std::move(claim));
+  }
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return claims;
+}
+
+StoreResult<> SqliteWriter::commit(const Batch& batch) {
+  auto transaction = Transaction::begin_write(*connection_);
+  if (!transaction) return transaction.error();
+  if (const auto done = advance(batch.partitions); !done) return done.error();
+  if (const auto done = write_runs(batch.runs); !done) return done.error();
+  if (const auto done = write_run_logs(batch.run_logs); !done) return done.error();
+  if (const auto done = list_runs_known_by_logs(batch); !done) return done.error();
+  if (const auto done = write_log_chunks(batch.log_chunks); !done) return done.error();
+  if (const auto done = write_api_failures(batch.api_failures); !done) return done.error();
+  if (const auto done = write_operations(batch.operations); !done) return done.error();
+  if (const auto done = write_outbox(batch.outbox); !done) return done.error();
+  return transaction->commit();
+}
+
+StoreResult<> SqliteWriter::advance(const std::vector<PartitionRow>& partitions) {
+  const auto statement = connection_->prepare("UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ? AND epoch = ?");
+  if (!statement) return statement.error();
+  for (const auto& row : partitions) {
+    if (const auto done = (*statement)->run(row.next_offset, row.topic, row.partition, row.epoch); !done) return done.error();
+    if (connection_->changes() == 0) {
+      return StoreError{StoreErrc::kFenced, "partition " + std::to_string(row.partition) + " of " + row.topic +
+                                                " has been claimed by another collector since epoch " + std::to_string(row.epoch) +
+                                                ": nothing was written"};
+    }
+  }
+  return {};
+}
+
+StoreResult<> SqliteWriter::write_runs(const std::vector<RunRow>& rows) {
+  if (rows.empty()) return {};
+  // Most changes of a run leave what lists sort and filter by as it is: then no index needs to be touched.
+  const auto refresh = connection_->prepare(
+      "UPDATE runs SET snapshot = ?, fold_state = ? WHERE run_id = ? AND attempt = ? AND connector_id = ? AND version = ? AND site = ? "
+      "AND status = ? AND result = ? AND sort_at_ns = ?");
+  if (!refresh) return refresh.error();
+  const auto upsert = connection_->prepare(
+      "INSERT INTO runs (snapshot, fold_state, run_id, attempt, connector_id, version, site, status, result, sort_at_ns) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
+      "snapshot = excluded.snapshot, fold_state = excluded.fold_state, connector_id = excluded.connector_id, version = excluded.version, "
+      "site = excluded.site, status = excluded.status, result = excluded.result, sort_at_ns = excluded.sort_at_ns");
+  if (!upsert) return upsert.error();
+  const auto apply = [](Statement& statement, const RunRow& row) {
+    return statement.run(Blob{row.snapshot}, Blob{row.fold_state}, row.key.run_id, row.key.attempt, row.connector_id, row.version, row.site,
+                         row.status, row.result, row.sort_at_ns);
+  };
+  for (const RunRow* row : sorted(rows, [](const RunRow& r) -> const RunKey& { return r.key; })) {
+    if (const auto done = apply(**refresh, *row); !done) return done.error();
+    if (connection_->changes() > 0) continue;
+    if (const auto done = apply(**upsert, *row); !done) return done.error();
+  }
+  return {};
+}
+
+StoreResult<> SqliteWriter::write_run_logs(const std::vector<RunLogsRow>& rows) {
+  if (rows.empty()) return {};
+  const auto upsert = connection_->prepare(
+      "INSERT INTO run_logs (run_id, attempt, connector_id, version, site, severity_0, severity_1, severity_2, severity_3, severity_4, "
+      "severity_5, severity_6, severity_7, api_failures, received, next_chunk, fold_state) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
+      "connector_id = excluded.connector_id, version = excluded.version, site = excluded.site, severity_0 = excluded.severity_0, "
+      "severity_1 = excluded.severity_1, severity_2 = excluded.severity_2, severity_3 = excluded.severity_3, "
+      "severity_4 = excluded.severity_4, severity_5 = excluded.severity_5, severity_6 = excluded.severity_6, "
+      "severity_7 = excluded.severity_7, api_failures = excluded.api_failures, received = excluded.received, "
+      "next_chunk = excluded.next_chunk, fold_state = excluded.fold_state");
+  if (!upsert) return upsert.error();
+  for (const RunLogsRow* row : sorted(rows, [](const RunLogsRow& r) -> const RunKey& { return r.key; })) {
+    const auto& n = row->counts;
+    const auto done = (*upsert)->run(row->key.run_id, row->key.attempt, row->connector_id, row->version, row->site, n[0], n[1], n[2], n[3],
+                                     n[4], n[5], n[6], n[7], row->api_failures, row->received, row->next_chunk, Blob{row->fold_state});
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+// A run's first chunk comes once: that is the moment to see to it that lists have the run, whether or not its events come.
+StoreResult<> SqliteWriter::list_runs_known_by_logs(const Batch& batch) {
+  std::vector<const LogChunk*> firsts;
+  for (const auto& chunk : batch.log_chunks) {
+    if (chunk.chunk == 0) firsts.push_back(&chunk);
+  }
+  if (firsts.empty()) return {};
+  const auto insert = connection_->prepare(
+      "INSERT INTO runs (run_id, attempt, connector_id, version, site, status, result, sort_at_ns) VALUES (?, ?, ?, ?, ?, 0, 0, ?) "
+      "ON CONFLICT (run_id, attempt) DO NOTHING");
+  if (!insert) return insert.error();
+  const auto logs = sorted(batch.run_logs, [](const RunLogsRow& r) -> const RunKey& { return r.key; });
+  for (const LogChunk* chunk : firsts) {
+    const auto row =
+        std::lower_bound(logs.begin(), logs.end(), chunk->key, [](const RunLogsRow* a, const RunKey& key) { return a->key < key; });
+    if (row == logs.end() || (*row)->key != chunk->key) continue;
+    const auto done =
+        (*insert)->run(chunk->key.run_id, chunk->key.attempt, (*row)->connector_id, (*row)->version, (*row)->site, chunk->first_ns);
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+StoreResult<> SqliteWriter::write_log_chunks(const std::vector<LogChunk>& chunks) {
+  if (chunks.empty()) return {};
+  const auto upsert = connection_->prepare(
+      "INSERT INTO log_chunks (run_id, attempt, chunk, records, first_ns, last_ns, severities, streams, data) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt, chunk) DO UPDATE SET records = excluded.records, "
+      "first_ns = excluded.first_ns, last_ns = excluded.last_ns, severities = excluded.severities, streams = excluded.streams, "
+      "data = excluded.data");
+  if (!upsert) return upsert.error();
+  for (const LogChunk* chunk : sorted(chunks, [](const LogChunk& c) { return std::tie(c.key, c.chunk); })) {
+    const auto done = (*upsert)->run(chunk->key.run_id, chunk->key.attempt, chunk->chunk, chunk->records, chunk->first_ns, chunk->last_ns,
+                                     chunk->severities, chunk->streams, Blob{chunk->data});
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>& rows) {
+  if (rows.empty()) return {};
+  const auto insert = connection_->prepare(
+      "INSERT INTO api_failures (failure_id, run_id, attempt, connector_id, site, at_ns, code, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (failure_id) DO NOTHING");
+  if (!insert) return insert.error();
+  for (const ApiFailureRow* row : sorted(rows, [](const ApiFailureRow& r) { return std::tie(r.key, r.at_ns, r.failure_id); })) {
+    const auto done = (*insert)->run(row->failure_id, row->key.run_id, row->key.attempt, row->connector_id, row->site, row->at_ns,
+                                     row->code, Blob{row->payload});
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& rows) {
+  if (rows.empty()) return {};
+  const auto upsert = connection_->prepare(
+      "INSERT INTO operations (operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, payload) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
+      "owner_id = excluded.owner_id, connector_id = excluded.connector_id, created_at_ns = excluded.created_at_ns, "
+      "updated_at_ns = excluded.updated_at_ns, payload = excluded.payload WHERE excluded.updated_at_ns >= operations.updated_at_ns");
+  if (!upsert) return upsert.error();
+  for (const OperationRow* row : sorted(rows, [](const OperationRow& r) -> const std::string& { return r.operation_id; })) {
+    const Blob payload{row->payload ? std::string_view(*row->payload) : std::string_view()};
+    const auto done = (*upsert)->run(row->operation_id, row->status, row->name, row->owner_id, row->connector_id, row->created_at_ns,
+                                     row->updated_at_ns, payload);
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+// In the batch's own order: ids are given in it, and a run's records are delivered in the order of their ids.
+StoreResult<> SqliteWriter::write_outbox(const std::vector<OutboxRow>& rows) {
+  if (rows.empty()) return {};
+  const auto insert = connection_->prepare(
+      "INSERT INTO outbox (sink, kind, idempotency_key, run_id, created_at_ns, payload) VALUES (?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (sink, idempotency_key) DO NOTHING");
+  if (!insert) return insert.error();
+  const TimeNs now = now_ns();
+  for (const auto& row : rows) {
+    const auto done =
+        (*insert)->run(row.sink, static_cast<std::uint8_t>(row.kind), row.idempotency_key, row.run_id, now, Blob{row.payload});
+    if (!done) return done.error();
+  }
+  return {};
+}
+
+StoreResult<std::vector<std::optional<RunRow>>> SqliteWriter::load_runs(std::span<const RunKey> keys) {
+  std::vector<std::optional<RunRow>> found(keys.size());
+  if (keys.empty()) return found;
+  auto transaction = Transaction::begin_read(*connection_);
+  if (!transaction) return transaction.error();
+  const auto select = connection_->prepare(std::string("SELECT ") + kRunColumns +
+                                           ", r.fold_state FROM runs r WHERE r.run_id = ? AND r.attempt = ? AND r.snapshot IS NOT NULL");
+  if (!select) return select.error();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Statement& row = **select;
+    const Rows rows(row);
+    row.bind_all(keys[i].run_id, keys[i].attempt);
+    const auto there = row.next();
+    if (!there) return there.error();
+    if (!*there) continue;
+    found[i] = read_run(row, 0);
+    found[i]->fold_state = row.bytes(kRunColumnCount);
+  }
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return found;
+}
+
+StoreResult<std::vector<std::optional<RunLogsRow>>> SqliteWriter::load_run_logs(std::span<const RunKey> keys) {
+  std::vector<std::optional<RunLogsRow>> found(keys.size());
+  if (keys.empty()) return found;
+  auto transaction = Transaction::begin_read(*connection_);
+  if (!transaction) return transaction.error();
+  const auto select = connection_->prepare(std::string("SELECT ") + kRunLogsColumns +
+                                           ", l.fold_state FROM run_logs l WHERE l.run_id = ? AND l.attempt = ?");
+  if (!select) return select.error();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Statement& row = **select;
+    const Rows rows(row);
+    row.bind_all(keys[i].run_id, keys[i].attempt);
+    const auto there = row.next();
+    if (!there) return there.error();
+    if (!*there) continue;
+    found[i] = read_run_logs(row, 0, keys[i]);
+    found[i]->fold_state = row.bytes(kRunLogsColumnCount);
+  }
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return found;
+}
+
+StoreResult<> SqliteWriter::forget_offsets() {
+  return connection_->execute("UPDATE partitions SET next_offset = NULL");
+}
+
+}  // namespace runfold::collector::sqlite

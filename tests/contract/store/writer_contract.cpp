@@ -1,0 +1,221 @@
+// The contract of Writer: what a commit writes, what it leaves, and who may commit.
+#include "tests/contract/store/sample_rows.hpp"
+#include "tests/contract/store/store_under_test.hpp"
+
+#include <gmock/gmock.h>
+
+#include <array>
+
+namespace runfold::collector::contract {
+namespace {
+
+using testing::HasSubstr;
+using Partitions = std::vector<std::pair<std::string, std::int32_t>>;
+
+class WriterContract : public StoreContract {
+ protected:
+  Claim claim(const std::string& topic, std::int32_t partition) {
+    const Partitions one{{topic, partition}};
+    return writer_->claim(one).value().at(0);
+  }
+  std::optional<RunRow> load(const RunKey& key) { return writer_->load_runs(std::array{key}).value().at(0); }
+};
+
+TEST_P(WriterContract, ARunIsLoadedAsItWasCommitted) {
+  Batch batch;
+  batch.runs = {sample_run("r1"), sample_run("r2", 5, 3)};
+  commit(batch);
+  reopen();
+  const auto rows = writer_->load_runs(std::array{RunKey{"r2", 3}, RunKey{"none", 1}, RunKey{"r1", 1}, RunKey{"r1", 2}}).value();
+  ASSERT_EQ(rows.size(), 4U);
+  ASSERT_TRUE(rows[0]);
+  EXPECT_EQ(rows[0]->key, (RunKey{"r2", 3}));
+  EXPECT_EQ(rows[0]->sort_at_ns, 5);
+  EXPECT_FALSE(rows[1]);
+  EXPECT_FALSE(rows[3]);
+  ASSERT_TRUE(rows[2]);
+  const RunRow sent = sample_run("r1");
+  EXPECT_EQ(rows[2]->connector_id, sent.connector_id);
+  EXPECT_EQ(rows[2]->version, sent.version);
+  EXPECT_EQ(rows[2]->site, sent.site);
+  EXPECT_EQ(rows[2]->status, sent.status);
+  EXPECT_EQ(rows[2]->result, sent.result);
+  EXPECT_EQ(rows[2]->snapshot, sent.snapshot);
+  EXPECT_EQ(rows[2]->fold_state, sent.fold_state);
+}
+
+TEST_P(WriterContract, LogCountsAreLoadedAsTheyWereCommitted) {
+  Batch batch;
+  batch.run_logs = {sample_logs("r1")};
+  commit(batch);
+  reopen();
+  const auto rows = writer_->load_run_logs(std::array{RunKey{"none", 1}, RunKey{"r1", 1}}).value();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_FALSE(rows[0]);
+  ASSERT_TRUE(rows[1]);
+  const RunLogsRow sent = sample_logs("r1");
+  EXPECT_EQ(rows[1]->key, sent.key);
+  EXPECT_EQ(rows[1]->connector_id, sent.connector_id);
+  EXPECT_EQ(rows[1]->version, sent.version);
+  EXPECT_EQ(rows[1]->site, sent.site);
+  EXPECT_EQ(rows[1]->counts, sent.counts);
+  EXPECT_EQ(rows[1]->api_failures, sent.api_failures);
+  EXPECT_EQ(rows[1]->received, sent.received);
+  EXPECT_EQ(rows[1]->next_chunk, sent.next_chunk);
+  EXPECT_EQ(rows[1]->fold_state, sent.fold_state);
+}
+
+TEST_P(WriterContract, EmptyTextAndEmptyStateComeBackEmpty) {
+  RunRow bare;
+  bare.key = {"bare", 1};
+  RunLogsRow bare_logs;
+  bare_logs.key = {"bare", 1};
+  commit({.runs = {bare}, .run_logs = {bare_logs}});
+  ASSERT_TRUE(load({"bare", 1}));
+  EXPECT_EQ(load({"bare", 1})->snapshot, "");
+  EXPECT_TRUE(writer_->load_run_logs(std::array{RunKey{"bare", 1}}).value().at(0));
+}
+
+TEST_P(WriterContract, ARunReplacesTheOneWithItsKeyWhateverOfItChanged) {
+  commit({.runs = {sample_run("r1")}});
+  RunRow same_lists = sample_run("r1");
+  same_lists.snapshot = "second";
+  same_lists.fold_state = "second state";
+  commit({.runs = {same_lists}});
+  EXPECT_EQ(load({"r1", 1})->snapshot, "second");
+  EXPECT_EQ(load({"r1", 1})->fold_state, "second state");
+
+  RunRow finished = sample_run("r1", 77);
+  finished.status = 3;
+  finished.result = 1;
+  finished.version = "2";
+  finished.snapshot = "third";
+  commit({.runs = {finished}});
+  EXPECT_EQ(load({"r1", 1})->snapshot, "third");
+  EXPECT_EQ(load({"r1", 1})->status, 3);
+  EXPECT_EQ(load({"r1", 1})->sort_at_ns, 77);
+  EXPECT_EQ(query_->runs({}, 10, "").value().items.size(), 1U);
+}
+
+TEST_P(WriterContract, TheFirstClaimOfAPartitionHasNoOffsetAndTheNextHasTheCommittedOne) {
+  const Claim first = claim("events", 3);
+  EXPECT_EQ(first.topic, "events");
+  EXPECT_EQ(first.partition, 3);
+  EXPECT_FALSE(first.next_offset);
+  commit({.partitions = {{"events", 3, 42, first.epoch}}});
+  const Claim second = claim("events", 3);
+  EXPECT_GT(second.epoch, first.epoch);
+  EXPECT_EQ(second.next_offset, 42);
+}
+
+TEST_P(WriterContract, ClaimsComeInTheOrderAskedFor) {
+  const Partitions asked{{"logs", 1}, {"events", 0}, {"logs", 0}};
+  const auto claims = writer_->claim(asked).value();
+  ASSERT_EQ(claims.size(), 3U);
+  for (std::size_t i = 0; i < asked.size(); ++i) EXPECT_EQ(std::pair(claims[i].topic, claims[i].partition), asked[i]);
+}
+
+TEST_P(WriterContract, AWriterWhosePartitionWasClaimedSinceIsFencedAndWritesNothing) {
+  const Claim kept = claim("events", 0);
+  const Claim lost = claim("events", 1);
+  const auto other = store_->writer().value();
+  ASSERT_TRUE(other->claim(Partitions{{"events", 1}}).has_value());
+
+  Batch batch;
+  batch.runs = {sample_run("r1")};
+  batch.run_logs = {sample_logs("r1")};
+  batch.outbox = {sample_outbox("hook", "k1", "r1")};
+  batch.partitions = {{"events", 0, 10, kept.epoch}, {"events", 1, 10, lost.epoch}};
+  const auto fenced = writer_->commit(batch);
+  ASSERT_TRUE(fenced.has_error());
+  EXPECT_EQ(fenced.error().code, StoreErrc::kFenced);
+  EXPECT_FALSE(fenced.error().retryable());
+  EXPECT_THAT(fenced.error().message, HasSubstr("partition 1 of events"));
+  EXPECT_FALSE(load({"r1", 1}));
+  EXPECT_TRUE(outbox_->due("hook", std::chrono::system_clock::now(), 10).value().empty());
+  EXPECT_FALSE(claim("events", 0).next_offset);
+}
+
+TEST_P(WriterContract, APartitionThatWasNeverClaimedIsFenced) {
+  const auto fenced = writer_->commit({.partitions = {{"events", 0, 10, 1}}});
+  ASSERT_TRUE(fenced.has_error());
+  EXPECT_EQ(fenced.error().code, StoreErrc::kFenced);
+}
+
+TEST_P(WriterContract, AfterAFencedCommitTheWriterGoesOn) {
+  ASSERT_TRUE(writer_->commit({.partitions = {{"events", 0, 10, 1}}}).has_error());
+  const Claim mine = claim("events", 0);
+  commit({.runs = {sample_run("r1")}, .partitions = {{"events", 0, 10, mine.epoch}}});
+  EXPECT_TRUE(load({"r1", 1}));
+}
+
+TEST_P(WriterContract, ForgottenOffsetsStartAnewAndAggregatesStay) {
+  const Claim first = claim("events", 0);
+  commit({.runs = {sample_run("r1")}, .partitions = {{"events", 0, 10, first.epoch}}});
+  ASSERT_TRUE(writer_->forget_offsets().has_value());
+  const Claim second = claim("events", 0);
+  EXPECT_FALSE(second.next_offset);
+  EXPECT_GT(second.epoch, first.epoch);
+  EXPECT_TRUE(load({"r1", 1}));
+}
+
+TEST_P(WriterContract, AnOlderStateOfAnOperationDoesNotReplaceANewerOne) {
+  OperationRow newer = sample_operation("op", 10, 200);
+  newer.status = "done";
+  commit({.operations = {newer}});
+  commit({.operations = {sample_operation("op", 10, 199)}});
+  EXPECT_EQ(query_->operation("op").value()->status, "done");
+  OperationRow same_time = sample_operation("op", 10, 200);
+  same_time.status = "failed";
+  commit({.operations = {same_time}});
+  EXPECT_EQ(query_->operation("op").value()->status, "failed");
+}
+
+TEST_P(WriterContract, ARemovedOperationIsGoneAndAnOlderStateDoesNotBringItBack) {
+  commit({.operations = {sample_operation("op", 10, 100)}});
+  OperationRow removal;
+  removal.operation_id = "op";
+  removal.updated_at_ns = 200;
+  commit({.operations = {removal}});
+  commit({.operations = {sample_operation("op", 10, 150)}});
+  EXPECT_FALSE(query_->operation("op").value());
+  EXPECT_TRUE(query_->operations({}, 10, "").value().items.empty());
+  commit({.operations = {sample_operation("op", 10, 300)}});
+  EXPECT_TRUE(query_->operation("op").value());
+}
+
+TEST_P(WriterContract, AnApiFailureThatIsThereIsLeftAsItIs) {
+  commit({.api_failures = {sample_failure("f1", "r1", 10)}});
+  ApiFailureRow again = sample_failure("f1", "r1", 99);
+  again.payload = "other";
+  commit({.api_failures = {again, sample_failure("f2", "r1", 20)}});
+  const auto page = query_->api_failures({}, 10, "").value();
+  ASSERT_EQ(page.items.size(), 2U);
+  EXPECT_EQ(page.items[1].at_ns, 10);
+  EXPECT_EQ(page.items[1].payload, sample_failure("f1", "r1", 10).payload);
+}
+
+TEST_P(WriterContract, ThousandsOfRowsGoIntoOneCommit) {
+  Batch batch;
+  for (int i = 0; i < 5'000; ++i) batch.runs.push_back(sample_run("run-" + std::to_string(i * 7919 % 5'000), i));
+  commit(batch);
+  std::size_t runs = 0;
+  std::string cursor;
+  while (true) {
+    const auto page = query_->runs({}, 1000, cursor).value();
+    runs += page.items.size();
+    if (!page.next_cursor) break;
+    cursor = *page.next_cursor;
+  }
+  EXPECT_EQ(runs, 5'000U);
+}
+
+TEST_P(WriterContract, AnEmptyBatchIsCommitted) {
+  commit({});
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Stores, WriterContract, testing::ValuesIn(stores()), [](const auto& store) { return store.param.name; });
+
+}  // namespace runfold::collector::contract
