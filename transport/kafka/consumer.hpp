@@ -42,19 +42,22 @@ class Message {
   /// What owns the memory behind the views; a static table a kind of owner. Tests make their own.
   struct Owner {
     void (*release)(void* handle) noexcept;
-    std::vector<Header> (*headers)(const void* handle);
+    std::vector<Header> (*headers)(const void* source);
   };
 
   /// Holds nothing.
   Message() noexcept = default;
-  Message(const InRecord& record, void* handle, const Owner& owner) noexcept : record_(record), handle_(handle), owner_(&owner) {}
+  /// `owner.release(handle)` gives the memory back; `owner.headers(source)` reads the headers.
+  Message(const InRecord& record, void* handle, const Owner& owner, const void* source = nullptr) noexcept
+      : record_(record), handle_(handle), source_(source), owner_(&owner) {}
   Message(Message&& other) noexcept
-      : record_(other.record_), handle_(std::exchange(other.handle_, nullptr)), owner_(std::exchange(other.owner_, nullptr)) {}
+      : record_(other.record_), handle_(other.handle_), source_(other.source_), owner_(std::exchange(other.owner_, nullptr)) {}
   Message& operator=(Message&& other) noexcept {
     if (this != &other) {
       reset();
       record_ = other.record_;
-      handle_ = std::exchange(other.handle_, nullptr);
+      handle_ = other.handle_;
+      source_ = other.source_;
       owner_ = std::exchange(other.owner_, nullptr);
     }
     return *this;
@@ -66,38 +69,52 @@ class Message {
   /// Precondition: there is a record.
   [[nodiscard]] const InRecord& record() const noexcept { return record_; }
   /// Reads the headers, which are parsed only now. Views as record()'s; empty when there is no record.
-  [[nodiscard]] std::vector<Header> headers() const { return owner_ ? owner_->headers(handle_) : std::vector<Header>{}; }
+  [[nodiscard]] std::vector<Header> headers() const { return owner_ ? owner_->headers(source_) : std::vector<Header>{}; }
   /// Gives the memory back early.
   void reset() noexcept {
-    if (const Owner* owner = std::exchange(owner_, nullptr)) owner->release(std::exchange(handle_, nullptr));
+    if (const Owner* owner = std::exchange(owner_, nullptr)) owner->release(handle_);
   }
 
  private:
   InRecord record_;
   void* handle_ = nullptr;
+  const void* source_ = nullptr;
   const Owner* owner_ = nullptr;
 };
 
 /// What the group tells its member. All run inside poll() or close(), on the calling thread.
 struct ConsumerEvents {
-  /// Partitions were given to this member: says where to start each. Called once an assignment.
+  /// Partitions were given to this member: says where to start each; one that it leaves out starts as auto.offset.reset
+  /// says. Called once an assignment. What was committed to the group is never looked at.
   std::function<std::vector<StartOffset>(std::span<const TopicPartition>)> on_assign;
   /// Partitions are being taken away, after this returns. `lost`: they already belong to another.
   std::function<void(std::span<const TopicPartition>, bool lost)> on_revoke;
   /// The connection, the group or a partition is in trouble. `at` is set when it is one partition's.
+  ///
+  /// kUnreachable names the address and the cause ("no Kafka broker answers at 127.0.0.1:9 (connection refused)"); it comes
+  /// at once and again at each attempt to connect, so dedupe it for people. kOutOfRange with `at`: the offset asked for is
+  /// no longer (or not yet) in the partition; unless seek() is called for it in here, the partition goes on as
+  /// auto.offset.reset says (with "error" it stands still).
   std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;
-  /// A broker answers again after on_error had said kUnreachable.
+  /// A broker answers again after on_error had said kUnreachable. Called once for each such time.
   std::function<void()> on_recovered;
 };
 
 /// Owns a librdkafka group consumer (classic protocol, range, no auto-commit, no auto offset store).
 ///
+/// Properties of its own that are refused when set otherwise: enable.auto.commit, enable.auto.offset.store, a cooperative
+/// partition.assignment.strategy, group.protocol=consumer, and a group.id that is not `group`. Defaults of its own:
+/// auto.offset.reset=earliest, session.timeout.ms=6000 (a killed member's partitions move after that),
+/// queued.max.messages.kbytes=65536.
+///
 /// Thread: one; the executor that create() was given must run on it. A helper thread of its own asks each broker
 /// for watermarks every 50 ms: it keeps librdkafka 2.0's fetcher awake and feeds watermarks().
 class Consumer {
  public:
+  /// Errors: kInvalid for a property, group or topic name that cannot be. An unreachable broker is no error here: on_error tells.
   [[nodiscard]] static Result<std::unique_ptr<Consumer>> create(boost::asio::any_io_executor executor, const Properties& properties,
                                                                 std::string group, std::vector<std::string> topics, ConsumerEvents events);
+  /// Without close() the group learns of it only by the session timeout, as of a crash.
   virtual ~Consumer() = default;
 
   /// The next message if one is there, else one that holds nothing. Never waits. Runs events that are due.
@@ -107,21 +124,23 @@ class Consumer {
   [[nodiscard]] virtual Message poll() = 0;
 
   /// Completes when poll() may have something to do, or after `at_most` (keep it under max.poll.interval.ms).
-  /// Cancel: supported; nothing is lost.
+  /// Call it whenever poll() gave nothing or a budget is used up. Cancel: supported; nothing is lost.
   [[nodiscard]] virtual boost::asio::awaitable<void> wait(std::chrono::milliseconds at_most) = 0;
 
-  /// Stops and restarts fetching of all assigned partitions; the member stays in the group.
+  /// Stops and restarts fetching of all partitions, those assigned later too; the member stays in the group, so go on
+  /// calling poll(), which gives no messages while paused.
   virtual void pause() = 0;
   virtual void resume() = 0;
 
-  /// Moves partitions to other offsets, dropping what was fetched of them.
+  /// Moves partitions to other offsets, dropping what was fetched of them. Takes milliseconds, at most 5 s.
+  /// Errors: kNotFound when a partition is not assigned to this member; kTimedOut.
   [[nodiscard]] virtual Result<void> seek(std::span<const StartOffset> to) = 0;
 
-  /// Tells the group how far this member has come, for lag tools only. Does not wait.
+  /// Tells the group how far this member has come, for lag tools only. Does not wait; on_error tells of a refusal.
   virtual void commit_for_lag_tools(std::span<const StartOffset> next_offsets) = 0;
 
   [[nodiscard]] virtual std::vector<TopicPartition> assignment() const = 0;
-  /// Absent until the first answer.
+  /// Absent until the first answer; at most about a second old while the brokers answer.
   [[nodiscard]] virtual std::optional<Watermarks> watermarks(const TopicPartition& of) const = 0;
 
   /// Leaves the group (on_revoke runs) and waits for that, at most `limit`. poll() gives nothing after it.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transport/kafka/error.hpp"
+#include "transport/kafka/properties.hpp"
 #include "transport/kafka/topics.hpp"
 
 #include <filesystem>
@@ -12,7 +13,7 @@
 
 namespace runfold::kafka {
 
-/// Owns librdkafka's mock cluster. Other processes on this host can connect to it.
+/// Owns librdkafka's mock cluster. Other processes on this host can connect to it. A consumer's first join takes about 3 s.
 ///
 /// Keeps at most 5 MiB or 100,000 batches a partition. Not for data one wants to keep.
 class EmbeddedBroker {
@@ -23,6 +24,12 @@ class EmbeddedBroker {
   /// host:port of the broker, as for bootstrap.servers.
   [[nodiscard]] virtual std::string bootstrap_servers() const = 0;
 };
+
+/// Gives clients of an embedded broker the properties they need, unless the user has set them.
+///
+/// Its idle fetch is not woken by new data as a real broker's is: a record is seen only when the fetch ends. So
+/// fetch.wait.max.ms, half a second by default, is 50 ms here. Every consumer of an embedded broker should be given this.
+void tune_for_embedded_broker(Properties& properties);
 
 /// Where a process with an embedded broker writes its address, so that commands of the same user find it:
 /// $RUNFOLD_STATE_DIR, else $XDG_STATE_HOME/runfold, else ~/.local/state/runfold; file "embedded-broker".

@@ -1,0 +1,121 @@
+// A thread that asks the brokers of a consumer's partitions for their watermarks, again and again.
+#include "transport/kafka/broker_watch.hpp"
+
+namespace runfold::kafka {
+namespace {
+
+constexpr int kRequestTimeoutMs = 500;
+constexpr auto kLeadersGoodFor = std::chrono::seconds(30);
+
+}  // namespace
+
+BrokerWatch::BrokerWatch(rd_kafka_t* client, Connection& connection, WatchPace pace, std::function<void()> on_recovered)
+    : client_(client), connection_(connection), pace_(pace), on_recovered_(std::move(on_recovered)), thread_([this] { run(); }) {}
+
+BrokerWatch::~BrokerWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BrokerWatch::watch(std::vector<TopicPartition> partitions) {
+  {
+    const std::lock_guard lock(mutex_);
+    partitions_ = std::move(partitions);
+    watermarks_.clear();
+    ++generation_;
+  }
+  changed_.notify_all();
+}
+
+std::optional<Watermarks> BrokerWatch::find(const TopicPartition& of) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = watermarks_.find(of);
+  if (found == watermarks_.end()) return std::nullopt;
+  return found->second;
+}
+
+bool BrokerWatch::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void BrokerWatch::answered() {
+  if (connection_.on_answer()) on_recovered_();
+}
+
+void BrokerWatch::run() {
+  std::vector<Leader> leaders;
+  std::uint64_t known_generation = 0;
+  auto known_since = std::chrono::steady_clock::time_point{};
+  for (;;) {
+    std::vector<TopicPartition> partitions;
+    bool refresh = false;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, pace_.period, [&] { return stop_ || generation_ != known_generation; });
+      if (stop_) return;
+      refresh = generation_ != known_generation || std::chrono::steady_clock::now() - known_since > kLeadersGoodFor;
+      if (refresh) partitions = partitions_;
+      known_generation = generation_;
+    }
+    if (refresh) {
+      leaders = by_leader(partitions);
+      known_since = std::chrono::steady_clock::now();
+    }
+    if (leaders.empty() && connection_.unreachable()) {
+      // No partition to ask about, yet somebody waits to hear that a broker answers again.
+      const rd_kafka_metadata_t* metadata = nullptr;
+      if (rd_kafka_metadata(client_, 0, nullptr, &metadata, kRequestTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_metadata_destroy(metadata);
+        answered();
+      }
+    }
+    for (Leader& leader : leaders) {
+      for (std::size_t asked = 0; asked < (pace_.every_partition ? leader.partitions.size() : 1); ++asked) {
+        if (stopping()) return;
+        query(leader.partitions[leader.next]);
+        leader.next = (leader.next + 1) % leader.partitions.size();
+      }
+    }
+  }
+}
+
+void BrokerWatch::query(const TopicPartition& of) {
+  Watermarks marks;
+  // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
+  if (rd_kafka_query_watermark_offsets(client_, of.topic.c_str(), of.partition, &marks.low, &marks.high, kRequestTimeoutMs) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return;
+  }
+  answered();
+  const std::lock_guard lock(mutex_);
+  if (std::find(partitions_.begin(), partitions_.end(), of) != partitions_.end()) watermarks_[of] = marks;
+}
+
+std::vector<BrokerWatch::Leader> BrokerWatch::by_leader(const std::vector<TopicPartition>& partitions) {
+  if (partitions.empty()) return {};
+  std::map<TopicPartition, std::int32_t> leader_of;
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (rd_kafka_metadata(client_, 0, nullptr, &metadata, kRequestTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const MetadataHandle owned{metadata};
+    for (int t = 0; t < metadata->topic_cnt; ++t) {
+      const rd_kafka_metadata_topic_t& topic = metadata->topics[t];
+      for (int p = 0; p < topic.partition_cnt; ++p) leader_of[{topic.topic, topic.partitions[p].id}] = topic.partitions[p].leader;
+    }
+  }
+  // A partition whose leader is not known is asked about with the others of that kind: librdkafka finds the leader.
+  std::map<std::int32_t, Leader> grouped;
+  for (const TopicPartition& partition : partitions) {
+    const auto found = leader_of.find(partition);
+    grouped[found == leader_of.end() ? -1 : found->second].partitions.push_back(partition);
+  }
+  std::vector<Leader> leaders;
+  for (auto& [id, leader] : grouped) leaders.push_back(std::move(leader));
+  return leaders;
+}
+
+}  // namespace runfold::kafka

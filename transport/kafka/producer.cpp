@@ -1,0 +1,202 @@
+// The Kafka producer over librdkafka's: copies a record into its queue, and counts what becomes of each.
+#include "transport/kafka/producer.hpp"
+
+#include "transport/kafka/connection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <limits>
+#include <vector>
+
+namespace runfold::kafka {
+namespace {
+
+constexpr std::size_t kMaxTopicBytes = 249;
+
+void* to_opaque(std::uint64_t token) noexcept {
+  static_assert(sizeof(void*) == sizeof(std::uint64_t));
+  return std::bit_cast<void*>(token);
+}
+
+/// A C string of librdkafka's needs its final zero, which a view has not: one scratch buffer a thread gives it.
+class CStrings {
+ public:
+  void clear(std::size_t bytes) {
+    bytes_.clear();
+    bytes_.reserve(bytes);  // so that pointers into it stay good
+  }
+  const char* add(std::string_view text) {
+    const std::size_t at = bytes_.size();
+    bytes_.insert(bytes_.end(), text.begin(), text.end());
+    bytes_.push_back('\0');
+    return bytes_.data() + at;
+  }
+
+ private:
+  std::vector<char> bytes_;
+};
+
+void set_bytes(rd_kafka_vu_t& vu, rd_kafka_vtype_t type, const std::optional<std::string_view>& bytes) noexcept {
+  vu.vtype = type;
+  // librdkafka copies, so that the const_cast is never written through. A null pointer is a null, not an empty, value.
+  vu.u.mem.ptr = bytes ? const_cast<char*>(bytes->empty() ? "" : bytes->data()) : nullptr;
+  vu.u.mem.size = bytes ? bytes->size() : 0;
+}
+
+class RdkafkaProducer final : public Producer {
+ public:
+  RdkafkaProducer(std::string servers, OnDelivery on_delivery, OnError on_error)
+      : connection_(std::move(servers)), on_delivery_(std::move(on_delivery)), on_error_(std::move(on_error)) {}
+
+  ~RdkafkaProducer() override {
+    if (main_queue_) rd_kafka_queue_io_event_enable(main_queue_.get(), -1, nullptr, 0);
+    main_queue_.reset();
+    if (client_) rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+  }
+
+  Result<void> start(ConfHandle conf, const Properties& properties) {
+    rd_kafka_conf_set_opaque(conf.get(), this);
+    rd_kafka_conf_set_dr_msg_cb(conf.get(), &RdkafkaProducer::delivered);
+    rd_kafka_conf_set_error_cb(conf.get(), &RdkafkaProducer::failed);
+    auto client = make_client(RD_KAFKA_PRODUCER, std::move(conf), properties);
+    if (!client) return client.error();
+    client_ = std::move(*client);
+    return {};
+  }
+
+  Result<void> produce(const OutRecord& record, std::uint64_t token) noexcept override {
+    if (record.topic.empty() || record.topic.size() > kMaxTopicBytes) {
+      return Error{Errc::kInvalid, "a Kafka topic name has 1 to 249 characters, this one has " + std::to_string(record.topic.size())};
+    }
+    thread_local CStrings strings;
+    thread_local std::vector<rd_kafka_vu_t> parts;
+    std::size_t text_bytes = record.topic.size() + 1;
+    for (const Header& header : record.headers) text_bytes += header.name.size() + 1;
+    strings.clear(text_bytes);
+    parts.resize(7 + record.headers.size());
+
+    auto part = parts.begin();
+    part->vtype = RD_KAFKA_VTYPE_TOPIC;
+    part->u.cstr = strings.add(record.topic);
+    ++part;
+    part->vtype = RD_KAFKA_VTYPE_PARTITION;
+    part->u.i32 = record.partition < 0 ? RD_KAFKA_PARTITION_UA : record.partition;
+    ++part;
+    part->vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    part->u.i = RD_KAFKA_MSG_F_COPY;
+    ++part;
+    part->vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+    part->u.i64 = record.timestamp_ms;
+    ++part;
+    part->vtype = RD_KAFKA_VTYPE_OPAQUE;
+    part->u.ptr = to_opaque(token);
+    ++part;
+    set_bytes(*part++, RD_KAFKA_VTYPE_KEY, record.key);
+    set_bytes(*part++, RD_KAFKA_VTYPE_VALUE, record.value);
+    for (const Header& header : record.headers) {
+      part->vtype = RD_KAFKA_VTYPE_HEADER;
+      part->u.header.name = strings.add(header.name);
+      part->u.header.val = header.value ? (header.value->empty() ? "" : header.value->data()) : nullptr;
+      part->u.header.size = header.value ? static_cast<ssize_t>(header.value->size()) : 0;
+      ++part;
+    }
+
+    // Counted before the hand-over: its delivery may be reported, by another thread's poll(), before this call returns.
+    enqueued_.fetch_add(1, std::memory_order_relaxed);
+    const ErrorHandle refusal{rd_kafka_produceva(client_.get(), parts.data(), parts.size())};
+    if (!refusal) return {};
+    enqueued_.fetch_sub(1, std::memory_order_relaxed);
+    return make_error(rd_kafka_error_code(refusal.get()), "produce to topic " + std::string(record.topic));
+  }
+
+  int poll(std::chrono::milliseconds wait) override {
+    return rd_kafka_poll(client_.get(), static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, std::numeric_limits<int>::max())));
+  }
+
+  void wake_on(int event_fd) noexcept override {
+    constexpr std::uint64_t kOne = 1;
+    main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
+    rd_kafka_queue_io_event_enable(main_queue_.get(), event_fd, &kOne, sizeof kOne);
+  }
+
+  std::uint64_t flush(std::chrono::milliseconds limit) override {
+    // Its result says only whether all was flushed, which the counts say too, and how much was not.
+    rd_kafka_flush(client_.get(), static_cast<int>(std::clamp<std::int64_t>(limit.count(), 0, std::numeric_limits<int>::max())));
+    return counts().in_flight();
+  }
+
+  DeliveryCounts counts() const noexcept override {
+    // The ends before the beginning, so that in_flight() is never below zero while others produce.
+    DeliveryCounts sums;
+    sums.acknowledged = acknowledged_.load(std::memory_order_acquire);
+    sums.failed = failed_.load(std::memory_order_acquire);
+    sums.enqueued = enqueued_.load(std::memory_order_acquire);
+    return sums;
+  }
+
+ private:
+  static void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept {
+    auto& self = *static_cast<RdkafkaProducer*>(opaque);
+    Delivery delivery;
+    delivery.token = std::bit_cast<std::uint64_t>(message->_private);
+    delivery.partition = message->partition;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      delivery.offset = message->offset;
+      self.connection_.on_answer();
+      self.acknowledged_.fetch_add(1, std::memory_order_release);
+    } else {
+      delivery.error = make_error(message->err, std::string("deliver a record to topic ") + rd_kafka_topic_name(message->rkt));
+      self.failed_.fetch_add(1, std::memory_order_release);
+    }
+    if (self.on_delivery_) self.on_delivery_(delivery);
+  }
+
+  static void failed(rd_kafka_t* client, int code, const char* reason, void* opaque) noexcept {
+    auto& self = *static_cast<RdkafkaProducer*>(opaque);
+    std::optional<Error> error;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+      std::array<char, 512> why{};
+      const rd_kafka_resp_err_t first = rd_kafka_fatal_error(client, why.data(), why.size());
+      error = Error{Errc::kFatal,
+                    std::string("the Kafka producer is broken and must be made anew: ") + rd_kafka_err2name(first) + ": " + why.data()};
+    } else {
+      error = self.connection_.on_error(code, reason == nullptr ? "" : reason);
+    }
+    if (error && self.on_error_) self.on_error_(*error);
+  }
+
+  Connection connection_;
+  OnDelivery on_delivery_;
+  OnError on_error_;
+  std::atomic<std::uint64_t> enqueued_{0};
+  std::atomic<std::uint64_t> acknowledged_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  QueueHandle main_queue_;  // only with wake_on()
+  ClientHandle client_;     // last: it goes first, and with it the threads that call back
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Producer>> Producer::create(const Properties& properties, OnDelivery on_delivery, OnError on_error) {
+  Properties settings = properties;
+  settings.set_default("client.id", "runfold");
+  settings.set_default("enable.idempotence", "true");
+  settings.set_default("partitioner", "murmur2_random");
+  // lz4 unless told otherwise: zstd batches can stall a partition in some librdkafka releases.
+  if (!settings.get("compression.type")) settings.set_default("compression.codec", "lz4");
+  settings.set_default("socket.nagle.disable", "true");
+  if (!settings.get("queue.buffering.max.ms")) settings.set_default("linger.ms", "10");
+  settings.set_default("queue.buffering.max.messages", "100000");
+  settings.set_default("queue.buffering.max.kbytes", "65536");
+  settings.set_default("socket.connection.setup.timeout.ms", "10000");
+
+  auto conf = make_conf(settings);
+  if (!conf) return conf.error();
+  auto producer = std::make_unique<RdkafkaProducer>(*bootstrap_servers(settings), std::move(on_delivery), std::move(on_error));
+  if (auto started = producer->start(std::move(*conf), settings); !started) return started.error();
+  return std::unique_ptr<Producer>(std::move(producer));
+}
+
+}  // namespace runfold::kafka

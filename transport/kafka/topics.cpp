@@ -1,0 +1,280 @@
+// Runfold's topics: makes those that are missing and compares the others with their policies.
+#include "transport/kafka/topics.hpp"
+
+#include "transport/kafka/connection.hpp"
+#include "transport/kafka/handle.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace runfold::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kDay = std::chrono::hours(24);
+
+std::string milliseconds_text(std::chrono::milliseconds span) {
+  return std::to_string(span.count());
+}
+
+TopicPolicy deleted_after(std::string name, std::chrono::milliseconds span) {
+  return {.name = std::move(name), .config = {{"cleanup.policy", "delete"}, {"retention.ms", milliseconds_text(span)}}};
+}
+
+TopicPolicy compacted(std::string name) {
+  return {.name = std::move(name), .config = {{"cleanup.policy", "compact"}}};
+}
+
+std::optional<std::int64_t> to_number(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// A sentence when a topic's setting falls short of what is expected. Keeping records longer is no difference.
+std::optional<std::string> difference(const std::string& name, const std::string& is, const std::string& expected) {
+  if (is == expected) return std::nullopt;
+  const auto is_number = to_number(is);
+  const auto expected_number = to_number(expected);
+  if (name == "retention.ms" && is_number && expected_number) {
+    if (*is_number < 0 || (*expected_number >= 0 && *is_number >= *expected_number)) return std::nullopt;
+    return name + " is " + is + ", expected at least " + expected;
+  }
+  return name + " is " + is + ", expected " + expected;
+}
+
+/// One client and one deadline for a few administrative requests.
+class Admin {
+ public:
+  Admin(std::string servers, std::chrono::milliseconds limit)
+      : servers_(std::move(servers)), connection_(servers_), limit_(limit), deadline_(Clock::now() + limit) {}
+
+  Result<void> start(const Properties& properties) {
+    auto conf = make_conf(properties);
+    if (!conf) return conf.error();
+    rd_kafka_conf_set_opaque(conf->get(), this);
+    rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t*, int code, const char* reason, void* opaque) {
+      auto& self = *static_cast<Admin*>(opaque);
+      if (auto error = self.connection_.on_error(code, reason == nullptr ? "" : reason)) self.trouble_ = std::move(error);
+    });
+    auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf), properties);
+    if (!client) return client.error();
+    client_ = std::move(*client);
+    queue_.reset(rd_kafka_queue_new(client_.get()));
+    return {};
+  }
+
+  /// Looks at all topics of the cluster: to ask about one by name would make it, where the broker makes topics by itself.
+  Result<void> look(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (const auto error = rd_kafka_metadata(client_.get(), 1, nullptr, &metadata, left_ms())) return failure(error, "list the topics");
+    const MetadataHandle owned{metadata};
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+      const rd_kafka_metadata_topic_t* begin = metadata->topics;
+      const rd_kafka_metadata_topic_t* end = begin + metadata->topic_cnt;
+      const auto* found = std::find_if(begin, end, [&](const auto& topic) { return topic.topic == policies[i].name; });
+      reports[i].exists = found != end && found->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+      if (!reports[i].exists) continue;
+      reports[i].partitions = found->partition_cnt;
+      if (found->partition_cnt < policies[i].partitions) {
+        reports[i].differences.push_back("it has " + std::to_string(found->partition_cnt) + " partitions, expected at least " +
+                                         std::to_string(policies[i].partitions));
+      }
+      const int replicas = found->partition_cnt > 0 ? found->partitions[0].replica_cnt : 0;
+      if (policies[i].replication > 0 && replicas != policies[i].replication) {
+        reports[i].differences.push_back("it has " + std::to_string(replicas) + " replicas, expected " +
+                                         std::to_string(policies[i].replication));
+      }
+    }
+    return {};
+  }
+
+  Result<void> create(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
+    std::vector<NewTopicHandle> topics;
+    std::vector<rd_kafka_NewTopic_t*> raw;
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+      if (reports[i].exists) continue;
+      const TopicPolicy& policy = policies[i];
+      std::array<char, 512> why{};
+      NewTopicHandle topic{rd_kafka_NewTopic_new(policy.name.c_str(), policy.partitions, policy.replication, why.data(), why.size())};
+      if (!topic) return Error{Errc::kInvalid, "cannot create topic " + policy.name + ": " + why.data()};
+      for (const auto& [name, value] : policy.config) {
+        if (const auto error = rd_kafka_NewTopic_set_config(topic.get(), name.c_str(), value.c_str())) {
+          return make_error(error, "create topic " + policy.name, name);
+        }
+      }
+      raw.push_back(topic.get());
+      topics.push_back(std::move(topic));
+    }
+    if (raw.empty()) return {};
+
+    const auto options = options_for(RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_CreateTopics(client_.get(), raw.data(), raw.size(), options.get(), queue_.get());
+    auto event = await("create the topics");
+    if (!event) return event.error();
+    std::size_t count = 0;
+    const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event->get()), &count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto error = rd_kafka_topic_result_error(results[i]);
+      const std::string name = rd_kafka_topic_result_name(results[i]);
+      const auto report = std::find_if(reports.begin(), reports.end(), [&](const TopicReport& one) { return one.name == name; });
+      // Somebody else has made it since we looked; the caller says so.
+      if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS || report == reports.end()) continue;
+      if (error) {
+        const char* detail = rd_kafka_topic_result_error_string(results[i]);
+        return make_error(error, "create topic " + name, detail == nullptr ? "" : detail);
+      }
+      report->created = true;
+    }
+    return {};
+  }
+
+  Result<void> compare(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
+    std::vector<ConfigResourceHandle> topics;
+    std::vector<rd_kafka_ConfigResource_t*> raw;
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+      if (!reports[i].exists || policies[i].config.empty()) continue;
+      topics.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, policies[i].name.c_str()));
+      raw.push_back(topics.back().get());
+    }
+    if (raw.empty()) return {};
+
+    const auto options = options_for(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(client_.get(), raw.data(), raw.size(), options.get(), queue_.get());
+    auto event = await("read the topics' configuration");
+    if (!event) return event.error();
+    std::size_t count = 0;
+    const auto* resources = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event->get()), &count);
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::string name = rd_kafka_ConfigResource_name(resources[r]);
+      const auto at = std::find_if(policies.begin(), policies.end(), [&](const TopicPolicy& one) { return one.name == name; });
+      if (at == policies.end()) continue;
+      TopicReport& report = reports[static_cast<std::size_t>(at - policies.begin())];
+      if (const auto error = rd_kafka_ConfigResource_error(resources[r])) {
+        return make_error(error, "read the configuration of topic " + name, rd_kafka_ConfigResource_error_string(resources[r]));
+      }
+      compare_one(*at, resources[r], report);
+    }
+    return {};
+  }
+
+ private:
+  static void compare_one(const TopicPolicy& policy, const rd_kafka_ConfigResource_t* resource, TopicReport& report) {
+    std::size_t count = 0;
+    const auto* entries = rd_kafka_ConfigResource_configs(resource, &count);
+    for (const auto& [name, expected] : policy.config) {
+      const auto* entry = std::find_if(entries, entries + count, [&](const auto* one) { return rd_kafka_ConfigEntry_name(one) == name; });
+      const char* value = entry == entries + count ? nullptr : rd_kafka_ConfigEntry_value(*entry);
+      if (value == nullptr) {
+        report.differences.push_back(name + " is not told by the broker, expected " + expected);
+      } else if (auto sentence = difference(name, value, expected)) {
+        report.differences.push_back(std::move(*sentence));
+      }
+    }
+  }
+
+  [[nodiscard]] int left_ms() const {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 1, 3'600'000));
+  }
+
+  [[nodiscard]] AdminOptionsHandle options_for(rd_kafka_admin_op_t operation) const {
+    AdminOptionsHandle options{rd_kafka_AdminOptions_new(client_.get(), operation)};
+    std::array<char, 128> why{};
+    rd_kafka_AdminOptions_set_request_timeout(options.get(), left_ms(), why.data(), why.size());
+    if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
+      rd_kafka_AdminOptions_set_operation_timeout(options.get(), left_ms(), why.data(), why.size());
+    }
+    return options;
+  }
+
+  Result<EventHandle> await(const std::string& doing) {
+    EventHandle event{rd_kafka_queue_poll(queue_.get(), left_ms() + 500)};
+    if (!event) return failure(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+    if (const auto error = rd_kafka_event_error(event.get())) return failure(error, doing, rd_kafka_event_error_string(event.get()));
+    return event;
+  }
+
+  /// An error of a request; when the brokers cannot be reached at all, that is the better thing to say.
+  Error failure(rd_kafka_resp_err_t code, const std::string& doing, std::string detail = {}) {
+    while (rd_kafka_poll(client_.get(), 0) > 0) {
+    }
+    const Errc errc = classify(code);
+    if ((errc == Errc::kUnreachable || errc == Errc::kTimedOut) && trouble_) return *trouble_;
+    if (code == RD_KAFKA_RESP_ERR__TRANSPORT) detail = "no answer from " + servers_ + " within " + milliseconds_text(limit_) + " ms";
+    return make_error(code, doing, std::move(detail));
+  }
+
+  std::string servers_;
+  Connection connection_;
+  std::optional<Error> trouble_;
+  std::chrono::milliseconds limit_;
+  Clock::time_point deadline_;
+  ClientHandle client_;
+  QueueHandle queue_;
+};
+
+Result<std::vector<TopicReport>> work_on_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
+                                                std::chrono::milliseconds limit, bool create_missing) {
+  Properties settings = properties;
+  settings.set_default("client.id", "runfold");
+  settings.set_default("socket.nagle.disable", "true");
+  Admin admin(bootstrap_servers(settings).value_or(""), limit);
+  if (auto started = admin.start(settings); !started) return started.error();
+
+  std::vector<TopicReport> reports(policies.size());
+  for (std::size_t i = 0; i < policies.size(); ++i) reports[i].name = policies[i].name;
+  if (auto looked = admin.look(policies, reports); !looked) return looked.error();
+  // What exists is compared before anything is made: a new topic is as its policy says.
+  if (auto compared = admin.compare(policies, reports); !compared) return compared.error();
+  if (create_missing) {
+    if (auto created = admin.create(policies, reports); !created) return created.error();
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+      if (reports[i].exists) continue;
+      if (!reports[i].created) {
+        return Error{Errc::kTimedOut, "topic " + policies[i].name + " was made by another client just now; verify the topics again"};
+      }
+      reports[i].exists = true;
+      reports[i].partitions = policies[i].partitions;
+    }
+  } else {
+    for (TopicReport& report : reports) {
+      if (!report.exists) report.differences.push_back("it does not exist");
+    }
+  }
+  return reports;
+}
+
+}  // namespace
+
+std::vector<TopicPolicy> topic_policies(const TopicNames& names, std::int32_t partitions, std::int32_t replication) {
+  std::vector<TopicPolicy> policies = {
+      deleted_after(names.events, 7 * kDay),
+      deleted_after(names.logs, 3 * kDay),
+      compacted(names.operations),
+      compacted(names.runs),
+      deleted_after(names.api_failures, 14 * kDay),
+      deleted_after(names.dead_letters, 14 * kDay),
+  };
+  for (TopicPolicy& policy : policies) {
+    policy.partitions = partitions;
+    policy.replication = replication;
+  }
+  return policies;
+}
+
+Result<std::vector<TopicReport>> verify_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
+                                               std::chrono::milliseconds limit) {
+  return work_on_topics(properties, policies, limit, false);
+}
+
+Result<std::vector<TopicReport>> create_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
+                                               std::chrono::milliseconds limit) {
+  return work_on_topics(properties, policies, limit, true);
+}
+
+}  // namespace runfold::kafka
