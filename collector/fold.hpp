@@ -3,6 +3,7 @@
 
 #include "collector/counts.hpp"
 #include "collector/decode_views.hpp"
+#include "collector/fold_origin.hpp"
 #include "collector/rows.hpp"
 
 #include <cstddef>
@@ -13,20 +14,6 @@
 #include <vector>
 
 namespace runfold::collector {
-
-/// Where a record stood, and when the log says it was written.
-struct Origin {
-  std::string_view topic;
-  std::int32_t partition = 0;
-  std::int64_t offset = 0;
-  /// The record's Kafka timestamp; the time of what has none of its own.
-  TimeNs record_time_ns = 0;
-};
-
-enum class Folded : std::uint8_t {
-  kFolded,
-  kDuplicate,  ///< Seen before by its sequence number; nothing changed but the count of duplicates.
-};
 
 /// Everything that changed since the last take().
 struct FoldedBatch {
@@ -68,7 +55,8 @@ class Fold {
   /// Takes what changed; the state stays, so folding can go on while the batch is committed.
   [[nodiscard]] FoldedBatch take();
 
-  /// Forgets finished runs, then the longest unheard-of, until at most `keep` are held. Dirty ones stay.
+  /// Forgets finished runs, then the longest unheard-of, until at most `keep` are held, of runs and of runs' logs each.
+  /// Those that changed since the last take() stay, and so does what the last take() gave: it may not be in the store yet.
   void evict(std::size_t keep);
   /// Forgets everything, changed or not: the partitions belong to another, or the batch could not be committed.
   void clear();

@@ -1,0 +1,110 @@
+// What each log batch does to its run's logs.
+#include "collector/fold_logs.hpp"
+
+#include "collector/decode_wire.hpp"
+#include "collector/fold_writer.hpp"
+
+#include <algorithm>
+
+namespace runfold::collector {
+namespace {
+
+constexpr std::size_t kMaxLabelBytes = 1024;
+
+/// The layout of fold_state. A row with another one was made by another release.
+constexpr std::uint64_t kLayout = 1;
+enum State : std::uint32_t { kVersion = 1, kSources };
+
+void keep_first(std::string& held, std::string_view name) {
+  if (name.empty() || name.size() > kMaxLabelBytes) return;
+  if (held.empty() || name < held) held = name;
+}
+
+}  // namespace
+
+Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally& tally, PendingSheet& pending) {
+  const TimeNs record_time_ns = std::max<TimeNs>(origin.record_time_ns, 0);
+  ConnectorCounts& counts = tally.connector(batch.identity.connector_id);
+  bool any = batch.records.empty();
+  const auto fold_stretch = [&](std::uint64_t first, std::uint64_t last) {
+    any = true;
+    for (std::size_t index = first; index <= last; ++index) {
+      const LogRecordView& record = batch.records[index];
+      const TimeNs at_ns = record.logged_at_ns.value_or(record_time_ns);
+      append(record, at_ns, pending);
+      ++counts_[record.severity];
+      ++counts.log_records[record.severity][record.stream];
+      tally.emitted(at_ns);
+      if (const ApiCallView* call = batch.api_call(record)) {
+        ++api_failures_;
+        const std::uint32_t code_class = call->response_code.value_or(0) / 100;
+        ++counts.api_failures[code_class < counts.api_failures.size() ? code_class : 0];
+        pending.api_failures.push_back(api_failure_row(batch, index, at_ns, origin));
+      }
+    }
+  };
+  sources_.add(sources_.index(batch.identity.source_id), batch.first_sequence, batch.records.size(), fold_stretch);
+  if (!any) return Folded::kDuplicate;
+  keep_first(connector_id_, batch.identity.connector_id);
+  keep_first(version_, batch.identity.version);
+  keep_first(site_, batch.identity.site);
+  return Folded::kFolded;
+}
+
+void RunLogsState::append(const LogRecordView& record, TimeNs at_ns, PendingSheet& pending) {
+  const bool full = open_chunk_ != kNone && pending.logs[open_chunk_].batch.size() + record.bytes.size() > PendingSheet::kChunkBytes;
+  if (open_chunk_ == kNone || full) {
+    open_chunk_ = pending.logs.size();
+    PendingLogs& opened = pending.logs.emplace_back();
+    opened.key = key_;
+    opened.chunk = next_chunk_++;
+    opened.first_ns = opened.last_ns = at_ns;
+  }
+  PendingLogs& chunk = pending.logs[open_chunk_];
+  const std::size_t before = chunk.batch.size();
+  WireWriter(chunk.batch).bytes(4, record.bytes);
+  pending.bytes += chunk.batch.size() - before;
+  ++chunk.records;
+  chunk.first_ns = std::min(chunk.first_ns, at_ns);
+  chunk.last_ns = std::max(chunk.last_ns, at_ns);
+  chunk.severities |= static_cast<std::uint8_t>(1U << record.severity);
+  chunk.streams |= static_cast<std::uint8_t>(1U << record.stream);
+}
+
+RunLogsRow RunLogsState::row() {
+  open_chunk_ = kNone;
+  RunLogsRow row;
+  row.key = key_;
+  row.connector_id = connector_id_;
+  row.version = version_;
+  row.site = site_;
+  row.counts = counts_;
+  row.api_failures = api_failures_;
+  row.received = sources_.received();
+  row.next_chunk = next_chunk_;
+  WireWriter out(row.fold_state);
+  out.number(kVersion, kLayout);
+  sources_.write(out, kSources);
+  return row;
+}
+
+bool RunLogsState::restore(const RunLogsRow& row) {
+  if (row.key != key_) return false;
+  connector_id_ = row.connector_id;
+  version_ = row.version;
+  site_ = row.site;
+  counts_ = row.counts;
+  api_failures_ = row.api_failures;
+  next_chunk_ = row.next_chunk;
+  bool known_layout = false;
+  wire::Trouble trouble(row.fold_state);
+  wire::Fields fields(row.fold_state, trouble);
+  while (fields.next()) {
+    const std::uint32_t field = fields.tag() >> 3;
+    if (field == kVersion) known_layout = fields.number() == kLayout;
+    if (field >= kSources && field <= kSources + 2U && !sources_.read(field - kSources, fields.number(), fields.bytes())) return false;
+  }
+  return fields.ok() && known_layout;
+}
+
+}  // namespace runfold::collector
