@@ -8,7 +8,7 @@
 
 namespace runfold::collector {
 
-/// Compresses (zstd).
+/// Compresses (zstd, with a checksum of the content).
 [[nodiscard]] LogChunk to_chunk(PendingLogs logs);
 
 /// The records of a chunk, in order. Errors: kCorrupt names the run and the chunk.
