@@ -29,23 +29,24 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method = "GET";
   /// http:// or https://
-  std::string url;
-  Fields fields;
-  std::string body;
+  std::string url{};
+  Fields fields{};
+  std::string body{};
 };
 
 /// Sends requests, keeping idle connections for the next one to the same host.
 ///
-/// Follows no redirect. Verifies TLS certificates and host names.
-/// Thread: the executor's.
+/// Follows no redirect. Verifies TLS certificates and host names. User and password in a URL become Basic authorization.
+/// A request that finds its kept connection dead before a byte came back is sent once more, if its method is idempotent.
+/// Thread: the executor's, which runs one thing at a time. Outlives its send()s.
 class Client {
  public:
   [[nodiscard]] static std::unique_ptr<Client> create(boost::asio::any_io_executor executor, ClientOptions options = {});
   virtual ~Client() = default;
 
   /// Completes with the response, whatever its status, or with why there is none. `limit` bounds the whole of it:
-  /// resolving, connecting, sending and receiving.
-  /// Cancel: supported.
+  /// resolving, connecting, sending and receiving. Errors name HOST:PORT and never hold user, password, path or query.
+  /// Cancel: supported; ends with the exception of a cancelled coroutine.
   [[nodiscard]] virtual boost::asio::awaitable<Result<Response>> send(ClientRequest request, std::chrono::milliseconds limit) = 0;
 };
 

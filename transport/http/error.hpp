@@ -9,15 +9,15 @@
 namespace runfold::http {
 
 enum class Errc {
-  kInvalid,        ///< A URL, address or argument is wrong. Do not retry.
-  kAddressInUse,   ///< Another process listens there. Choose another address.
-  kResolve,        ///< The host name has no address. Retry.
-  kConnect,        ///< Nobody answers at the address. Retry.
-  kTls,            ///< The TLS handshake or the certificate's verification failed. Do not retry soon.
-  kTimedOut,       ///< The deadline passed. Retry.
-  kTooLarge,       ///< The response is larger than the limit. Do not retry.
-  kBroken,         ///< The connection broke, or what came was not HTTP. Retry.
-  kForbidden,      ///< The address guard does not allow this address. Do not retry.
+  kInvalid,       ///< A URL, address or argument is wrong. Do not retry.
+  kAddressInUse,  ///< Another process listens there. Choose another address.
+  kResolve,       ///< The host name has no address. Retry.
+  kConnect,       ///< Nobody answers at the address. Retry.
+  kTls,           ///< The TLS handshake or the certificate's verification failed. Do not retry soon.
+  kTimedOut,      ///< The deadline passed. Retry.
+  kTooLarge,      ///< The response is larger than the limit. Do not retry.
+  kBroken,        ///< The connection broke, or what came was not HTTP. Retry.
+  kForbidden,     ///< The address guard does not allow this address. Do not retry.
 };
 
 struct Error {

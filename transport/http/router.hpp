@@ -18,10 +18,12 @@ using Handler = std::function<boost::asio::awaitable<Response>(const Request&)>;
 ///
 /// A pattern is literal segments and {names}, for example "/api/v1/runs/{run_id}/logs"; a last segment {name...} matches
 /// the rest of the path, which may be empty. A literal segment wins over a {name}. GET serves HEAD too. An unknown path is
-/// a 404 problem document, a known path with another method a 405 with Allow.
+/// a 404 problem document, a known path with another method a 405 with Allow. The pattern is chosen by the path alone.
+/// The method "*" takes every method.
 class Router {
  public:
   /// `known_query`: the query parameters the route takes; any other is a 400 that names it and the nearest known one.
+  /// {"*"} takes every parameter.
   void add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler);
 
   /// Runs the handler that fits; `request.path_parameters` is filled in on the way.

@@ -29,14 +29,16 @@ struct ServerLimits {
 
 /// Serves a router on one address until stopped.
 ///
-/// Thread: the executor's; handlers run on it as coroutines. A handler that throws is a 500 problem document that does not
-/// show the exception's text, and is told to `on_error`. More connections than the limit wait in the kernel's backlog.
+/// Thread: the executor's, which runs one thing at a time; handlers run on it as coroutines, and are cancelled when their time
+/// is over or the server closes. Of idle connections, the one idle longest gives way when the last place is taken. A handler that throws is
+/// a 500 problem document that does not show the exception's text, and is told to `on_error`. More connections than the limit wait in the
+/// kernel's backlog.
 class Server {
  public:
   /// Binds and listens at once. `listen` is HOST:PORT; port 0 picks a free one.
   /// Errors: kAddressInUse names the address and says to choose another with --listen; kInvalid names what is wrong with it.
-  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor, std::string_view listen,
-                                                              Router router, ServerLimits limits = {},
+  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor, std::string_view listen, Router router,
+                                                              ServerLimits limits = {},
                                                               std::function<void(const std::string&)> on_error = {});
   /// Closes every connection.
   virtual ~Server() = default;
@@ -44,10 +46,11 @@ class Server {
   /// HOST:PORT, with the port that was picked.
   [[nodiscard]] virtual std::string address() const = 0;
 
-  /// Accepts until stop(). Cancel: as stop().
+  /// Accepts until stop(), and completes when the last connection has ended. Cancel: as stop(0).
   [[nodiscard]] virtual boost::asio::awaitable<void> run() = 0;
 
-  /// Stops accepting, lets requests under way finish within `grace`, closes the rest. run() then completes.
+  /// Stops accepting, lets requests under way finish within `grace`, closes the rest. run() then completes. An event stream
+  /// (text/event-stream) never finishes by itself: it is ended at once.
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 
