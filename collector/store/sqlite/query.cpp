@@ -1,9 +1,8 @@
 // Answers the API's questions: pages by key, newest first, each from an index that already has the order.
 #include "collector/store/sqlite/query.hpp"
 
-#include "collector/store/cursor.hpp"
 #include "collector/store/sqlite/columns.hpp"
-#include "collector/store/sqlite/select.hpp"
+#include "collector/store/sqlite/lists.hpp"
 
 namespace runfold::collector::sqlite {
 namespace {
@@ -47,17 +46,6 @@ StoredRun read_stored_run(const Statement& row) {
   return stored;
 }
 
-std::string select_runs() {
-  return std::string("SELECT ") + kRunColumns + ", " + kRunLogsColumns +
-         " FROM runs r LEFT JOIN run_logs l ON l.run_id = r.run_id AND l.attempt = r.attempt";
-}
-
-std::int64_t rows_to_ask_for(std::size_t limit) {
-  return static_cast<std::int64_t>(limit) + 1;
-}
-
-constexpr const char* kSelectFailures = "SELECT failure_id, run_id, attempt, connector_id, site, at_ns, code, payload FROM api_failures";
-
 ApiFailureRow read_failure(const Statement& row) {
   ApiFailureRow failure;
   failure.failure_id = row.bytes(0);
@@ -69,9 +57,6 @@ ApiFailureRow read_failure(const Statement& row) {
   failure.payload = row.bytes(7);
   return failure;
 }
-
-constexpr const char* kSelectOperations =
-    "SELECT operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, payload FROM operations";
 
 OperationRow read_operation(const Statement& row) {
   OperationRow operation;
@@ -98,28 +83,14 @@ StoreResult<Page<StoredRun>> SqliteQuery::runs(const RunFilter& filter, std::siz
   const auto start = page_start(scope, limit, cursor);
   if (!start) return start.error();
 
-  Select select(select_runs());
-  select.where_text("r.run_id = ?", filter.run_id).where_text("r.connector_id = ?", filter.connector_id);
-  // The index over sites has none but these.
-  select.where_text("r.site <> '' AND r.site = ?", filter.site).where_text("r.version = ?", filter.version);
-  select.where_number("r.status = ?", filter.status).where_number("r.result = ?", filter.result);
-  select.where_number("r.sort_at_ns >= ?", filter.from_ns);
-  if (*start) {
-    const CursorKey& after = **start;
-    select.where("(r.sort_at_ns, r.run_id, r.attempt) < (?, ?, ?)",
-                 {after.at_ns, std::string_view(after.id), static_cast<std::int64_t>(after.attempt)});
-  } else {
-    select.where_number("r.sort_at_ns < ?", filter.to_ns);
-  }
-  select.add(" ORDER BY r.sort_at_ns DESC, r.run_id DESC, r.attempt DESC LIMIT ?", {rows_to_ask_for(limit)});
+  const Select select = select_runs(filter, limit, *start);
   return read_page<StoredRun>(*connection_, select, scope, limit, read_stored_run, [](const StoredRun& last) {
     return CursorKey{last.run.sort_at_ns, last.run.key.attempt, last.run.key.run_id};
   });
 }
 
 StoreResult<std::optional<StoredRun>> SqliteQuery::run(std::string_view run_id, std::optional<std::uint32_t> attempt) {
-  Select select(select_runs());
-  select.where("r.run_id = ?", {run_id}).where_number("r.attempt = ?", attempt).add(" ORDER BY r.attempt DESC LIMIT 1");
+  const Select select = select_run(run_id, attempt);
   const auto statement = select.prepare(*connection_);
   if (!statement) return statement.error();
   const Rows rows(**statement);
@@ -130,12 +101,7 @@ StoreResult<std::optional<StoredRun>> SqliteQuery::run(std::string_view run_id, 
 }
 
 StoreResult<std::vector<LogChunk>> SqliteQuery::log_chunks(const RunKey& key, const ChunkRange& range, std::size_t limit) {
-  Select select("SELECT chunk, records, first_ns, last_ns, severities, streams, data FROM log_chunks");
-  select.where("run_id = ?", {std::string_view(key.run_id)}).where("attempt = ?", {static_cast<std::int64_t>(key.attempt)});
-  select.where_number(range.descending ? "chunk <= ?" : "chunk >= ?", range.start);
-  if (range.severities != 0xff) select.where("(severities & ?) <> 0", {std::int64_t{range.severities}});
-  if (range.streams != 0xff) select.where("(streams & ?) <> 0", {std::int64_t{range.streams}});
-  select.add(range.descending ? " ORDER BY chunk DESC LIMIT ?" : " ORDER BY chunk LIMIT ?", {static_cast<std::int64_t>(limit)});
+  const Select select = select_log_chunks(key, range, limit);
   const auto statement = select.prepare(*connection_);
   if (!statement) return statement.error();
   const Statement& row = **statement;
@@ -168,16 +134,7 @@ StoreResult<Page<ApiFailureRow>> SqliteQuery::api_failures(const ApiFailureFilte
   const auto start = page_start(scope, limit, cursor);
   if (!start) return start.error();
 
-  Select select(kSelectFailures);
-  select.where_text("run_id = ?", filter.run_id).where_number("attempt = ?", filter.attempt);
-  select.where_text("connector_id = ?", filter.connector_id).where_text("site <> '' AND site = ?", filter.site);
-  select.where_number("code = ?", filter.code).where_number("at_ns >= ?", filter.from_ns);
-  if (*start) {
-    select.where("(at_ns, failure_id) < (?, ?)", {(*start)->at_ns, std::string_view((*start)->id)});
-  } else {
-    select.where_number("at_ns < ?", filter.to_ns);
-  }
-  select.add(" ORDER BY at_ns DESC, failure_id DESC LIMIT ?", {rows_to_ask_for(limit)});
+  const Select select = select_api_failures(filter, limit, *start);
   return read_page<ApiFailureRow>(*connection_, select, scope, limit, read_failure, [](const ApiFailureRow& last) {
     return CursorKey{last.at_ns, 0, last.failure_id};
   });
@@ -189,19 +146,14 @@ StoreResult<Page<OperationRow>> SqliteQuery::operations(const OperationFilter& f
   const auto start = page_start(scope, limit, cursor);
   if (!start) return start.error();
 
-  Select select(kSelectOperations);
-  select.where("payload IS NOT NULL").where_text("status = ?", filter.status).where_text("name = ?", filter.name);
-  select.where_text("owner_id = ?", filter.owner_id).where_text("connector_id = ?", filter.connector_id);
-  if (*start) select.where("(created_at_ns, operation_id) < (?, ?)", {(*start)->at_ns, std::string_view((*start)->id)});
-  select.add(" ORDER BY created_at_ns DESC, operation_id DESC LIMIT ?", {rows_to_ask_for(limit)});
+  const Select select = select_operations(filter, limit, *start);
   return read_page<OperationRow>(*connection_, select, scope, limit, read_operation, [](const OperationRow& last) {
     return CursorKey{last.created_at_ns, 0, last.operation_id};
   });
 }
 
 StoreResult<std::optional<OperationRow>> SqliteQuery::operation(std::string_view operation_id) {
-  Select select(kSelectOperations);
-  select.where("operation_id = ?", {operation_id}).where("payload IS NOT NULL");
+  const Select select = select_operation(operation_id);
   const auto statement = select.prepare(*connection_);
   if (!statement) return statement.error();
   const Rows rows(**statement);
