@@ -3,9 +3,11 @@
 
 #include "producer/sdk/run.hpp"
 #include "producer/sdk/settings.hpp"
+#include "transport/kafka/producer.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,11 +15,13 @@
 namespace runfold {
 
 /// What became of everything a producer was handed.
+/// emitted == acknowledged + pending + the sum of dropped, at any moment; after close() nothing is pending.
 struct ProducerReport {
-  std::uint64_t emitted = 0;       ///< records handed over by the connector: events and log records
-  std::uint64_t acknowledged = 0;  ///< of those, what Kafka has confirmed
-  std::uint64_t pending = 0;       ///< neither confirmed nor given up yet
-  std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large, spool_full
+  std::uint64_t emitted = 0;                     ///< records handed over for runs: events (heartbeats too) and log records
+  std::uint64_t acknowledged = 0;                ///< of those, what Kafka has confirmed
+  std::uint64_t pending = 0;                     ///< neither confirmed nor given up yet
+  std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large,
+                                                 ///< spool_full, late (handed over after the run or the producer had ended)
 };
 
 /// Sends the events and logs of runs to Kafka, from a thread of its own.
@@ -30,6 +34,11 @@ class Producer {
   /// Returns at once, whether Kafka answers or not.
   /// Errors: kInvalid, for settings that can never work.
   [[nodiscard]] static kafka::Result<std::unique_ptr<Producer>> create(Settings settings);
+
+  /// Makes the Kafka client that records are handed to; called again when one broke. For tests, and for clients of one's own.
+  using ClientFactory =
+      std::function<kafka::Result<std::unique_ptr<kafka::Producer>>(kafka::Producer::OnDelivery, kafka::Producer::OnError)>;
+  [[nodiscard]] static kafka::Result<std::unique_ptr<Producer>> create(Settings settings, ClientFactory make_client);
 
   /// Closes with a limit of 5 s.
   ~Producer();

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 
 namespace runfold {
@@ -28,13 +29,18 @@ struct Settings {
   std::chrono::milliseconds batch_age{100};
   /// ... or this large.
   std::size_t batch_bytes = 64 * 1024;
-  /// A larger record is cut (message, detail) and marked as truncated.
+  /// A larger record is cut (message, detail) and marked as truncated. At most an eighth of queue_bytes counts.
   std::size_t record_bytes = 256 * 1024;
   /// How often a run with nothing else to say sends a Heartbeat. 0: never.
   std::chrono::milliseconds heartbeat_interval{10'000};
 
+  /// Told of trouble with Kafka, from the delivery thread. Empty: one WARN line on stderr at once, and the next of its kind
+  /// at a growing interval.
+  std::function<void(const kafka::Error&)> on_trouble;
+
   /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE.
-  /// Errors: kInvalid names the variable and what is wrong with it.
+  /// Errors: kInvalid names the variable and what is wrong with it, for example that RUNFOLD_CONNECTOR is missing while
+  /// RUNFOLD_BOOTSTRAP_SERVERS is there.
   [[nodiscard]] static kafka::Result<Settings> from_environment();
 };
 

@@ -1,0 +1,140 @@
+// The two sides of the ring: the calls of emitting threads, and the loop of the delivery thread.
+#include "producer/delivery/delivery.hpp"
+
+#include "producer/delivery/fit.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <limits>
+#include <utility>
+
+namespace runfold::delivery {
+namespace {
+
+std::int64_t wall_ns() noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+constexpr auto kNotClosing = std::numeric_limits<Clock::rep>::max();
+
+}  // namespace
+
+kafka::Result<std::shared_ptr<Delivery>> Delivery::start(const DeliverySettings& settings, ClientFactory make_client,
+                                                         kafka::Producer::OnError on_trouble) {
+  std::shared_ptr<Delivery> out(new Delivery(settings, std::move(make_client), std::move(on_trouble)));
+  if (const auto opened = out->outbox_.open(); !opened) return opened.error();
+  // The connector's signals are not this thread's: it inherits a mask that blocks them all.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  out->thread_ = std::thread([delivery = out.get()] { delivery->work(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return out;
+}
+
+Delivery::Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble)
+    : settings_(settings),
+      ring_(settings.queue_bytes),
+      outbox_({.topics = settings.topics,
+               .in_flight_bytes = settings.queue_bytes,
+               .make_client = std::move(make_client),
+               .on_trouble = std::move(on_trouble),
+               .event_fd = sleeper_.event_fd()},
+              ledger_),
+      dispatcher_({.batch_age = settings.batch_age,
+                   .batch_bytes = settings.batch_bytes,
+                   .open_batches_bytes = std::max(settings.queue_bytes / 4, settings.batch_bytes)},
+                  ring_, outbox_, ledger_, sleeper_),
+      close_by_(kNotClosing) {}
+
+Delivery::~Delivery() {
+  close(std::chrono::milliseconds(0));
+}
+
+template <class Record>
+bool Delivery::take(RunAccount& run, Channel channel, const Record& record) {
+  if (run.finished.load(std::memory_order_acquire)) return settle(run, channel, {.dropped = Drop::kLate});
+  if constexpr (std::is_same_v<Record, v1::SyncEvent>) {
+    return settle(run, channel, queue_event(ring_, run, record, settings_.record_bytes));
+  } else {
+    return settle(run, channel, queue_log(ring_, run, record, settings_.record_bytes));
+  }
+}
+
+bool Delivery::log(RunAccount& run, const LogView& record) {
+  return take(run, Channel::kLogs, record);
+}
+bool Delivery::log(RunAccount& run, const v1::LogRecord& record) {
+  return take(run, Channel::kLogs, record);
+}
+bool Delivery::event(RunAccount& run, const v1::SyncEvent& event) {
+  return take(run, Channel::kEvents, event);
+}
+
+bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {
+  if (outcome.dropped) return refuse(run, channel, *outcome.dropped);
+  const bool filling = outcome.used_bytes > settings_.queue_bytes / 4;
+  sleeper_.wake(filling ? Urgency::kFilling : channel == Channel::kEvents ? Urgency::kEvent : Urgency::kRecord);
+  return true;
+}
+
+bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
+  run.refused.at(channel, reason).fetch_add(1, std::memory_order_relaxed);
+  ledger_.refused.at(channel, reason).fetch_add(1, std::memory_order_release);
+  return false;
+}
+
+bool Delivery::finish(RunAccount& run, v1::SyncEvent completed) {
+  if (run.finished.exchange(true, std::memory_order_acq_rel)) return settle(run, Channel::kEvents, {.dropped = Drop::kLate});
+  // An end that is too large even when cut tells less, but it tells.
+  if (!fit(completed, settings_.record_bytes)) completed.mutable_completed()->clear_error();
+  dispatcher_.finish(run, std::move(completed));
+  return true;
+}
+
+void Delivery::work() {
+  ::pthread_setname_np(::pthread_self(), "runfold-deliver");
+  for (;;) {
+    const auto close_by = close_by_.load(std::memory_order_acquire);
+    if (close_by != kNotClosing) break;
+    const NextStep next = dispatcher_.step({.steady = Clock::now(), .wall_ns = wall_ns()});
+    if (next.at <= Clock::now()) continue;
+    sleeper_.sleep(next.least, next.at, [&] { return next.least <= Urgency::kEvent && !ring_.front().empty(); });
+  }
+  const Clock::time_point close_by{Clock::duration(close_by_.load(std::memory_order_acquire))};
+  bool flushed = false;
+  for (auto now = Clock::now();; now = Clock::now()) {
+    const NextStep next = dispatcher_.step({.steady = now, .wall_ns = wall_ns()}, true);
+    if (dispatcher_.settled() || now >= close_by) break;
+    if (!flushed && ring_.empty() && outbox_.has_room()) {
+      // All is handed over: flush() makes the client send at once what it still gathers.
+      outbox_.flush(std::chrono::ceil<std::chrono::milliseconds>(close_by - now));
+      flushed = true;
+      continue;
+    }
+    sleeper_.sleep(Urgency::kRecord, std::min(next.at, close_by), [&] { return outbox_.has_room() && !ring_.front().empty(); });
+  }
+  dispatcher_.abandon();
+}
+
+Report Delivery::close(std::chrono::milliseconds limit) {
+  const std::lock_guard lock(close_mutex_);
+  if (thread_.joinable()) {
+    dispatcher_.shut();
+    // A limit of a year is as good as any longer one, and does not overflow.
+    const auto patience = std::clamp<std::chrono::milliseconds>(limit, std::chrono::milliseconds(0), std::chrono::hours(24 * 365));
+    close_by_.store((Clock::now() + patience).time_since_epoch().count(), std::memory_order_release);
+    sleeper_.wake(Urgency::kControl);
+    thread_.join();
+  }
+  return report();
+}
+
+Report Delivery::report() const {
+  return ledger_.report([this] { return ring_.records(); });
+}
+
+}  // namespace runfold::delivery

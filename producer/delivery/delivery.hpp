@@ -1,0 +1,86 @@
+// Delivery: from a record handed over to a record that Kafka has, or that is counted as lost.
+#pragma once
+
+#include "producer/delivery/counts.hpp"
+#include "producer/delivery/dispatcher.hpp"
+#include "producer/delivery/outbox.hpp"
+#include "producer/delivery/queued.hpp"
+#include "producer/delivery/ring.hpp"
+#include "producer/delivery/run_account.hpp"
+#include "producer/delivery/sleeper.hpp"
+#include "transport/kafka/error.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+namespace runfold::delivery {
+
+struct DeliverySettings {
+  kafka::TopicNames topics;
+  /// Bound on the ring. As much again may be handed to Kafka and unacknowledged, once here and once in its client.
+  std::size_t queue_bytes = 8 * 1024 * 1024;
+  /// A record is made to fit this. Must be at most an eighth of queue_bytes, so that the ring takes several of them.
+  std::size_t record_bytes = 256 * 1024;
+  std::chrono::milliseconds batch_age{100};
+  std::size_t batch_bytes = 64 * 1024;
+};
+
+/// Owns the ring and the thread that empties it.
+///
+/// log() and event() never wait: they write into the ring or drop, and count the drop. They make a system call only to
+/// wake the delivery thread when it sleeps.
+/// Thread: any. Runs must be released before it is destroyed.
+class Delivery {
+ public:
+  /// Makes the client and starts the thread. Errors: those of the factory.
+  [[nodiscard]] static kafka::Result<std::shared_ptr<Delivery>> start(const DeliverySettings& settings, ClientFactory make_client,
+                                                                      kafka::Producer::OnError on_trouble);
+  /// Closes with no patience.
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  [[nodiscard]] RunAccount& open_run(RunDescription description) { return dispatcher_.open(std::move(description)); }
+  void release_run(RunAccount& run) noexcept { dispatcher_.release(run); }
+
+  /// False when it was dropped.
+  bool log(RunAccount& run, const LogView& record);
+  bool log(RunAccount& run, const v1::LogRecord& record);
+  /// occurred_at must be set; identity and sequence must not. False when it was dropped.
+  bool event(RunAccount& run, const v1::SyncEvent& event);
+  /// Counts a record that is not to be sent at all, for example because of a rate limit. Always false.
+  bool refuse(RunAccount& run, Channel channel, Drop reason) noexcept;
+  /// Ends the run, once: sends `completed` with the totals. False when the run had ended before; then it is dropped.
+  bool finish(RunAccount& run, v1::SyncEvent completed);
+
+  /// Waits until all is accounted for or the limit has passed; drops the rest as delivery_timeout; ends the thread.
+  /// A second call waits for the first and reports.
+  Report close(std::chrono::milliseconds limit);
+  [[nodiscard]] Report report() const;
+
+ private:
+  Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble);
+  void work();
+  template <class Record>
+  bool take(RunAccount& run, Channel channel, const Record& record);
+  bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
+
+  const DeliverySettings settings_;
+  Sleeper sleeper_;
+  Ledger ledger_;
+  Ring ring_;
+  Outbox outbox_;
+  Dispatcher dispatcher_;
+
+  /// Ticks of Clock; max(): not closing.
+  std::atomic<Clock::rep> close_by_;
+  std::mutex close_mutex_;
+  std::thread thread_;
+};
+
+}  // namespace runfold::delivery

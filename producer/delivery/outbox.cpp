@@ -1,0 +1,177 @@
+// Handing over, accounting, and starting again with a new client.
+#include "producer/delivery/outbox.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace runfold::delivery {
+namespace {
+
+constexpr std::size_t kSpareParcels = 256;
+constexpr std::size_t kSpareBytes = 128 * 1024;
+constexpr std::chrono::milliseconds kFirstRetry{100};
+constexpr std::chrono::milliseconds kLastRetry{30'000};
+
+// What a parcel costs beside its value: the map's node, the strings' heads, the client's own structures.
+constexpr std::size_t kParcelOverhead = 512;
+
+std::size_t cost(const Parcel& parcel) noexcept {
+  return parcel.value.size() + kParcelOverhead;
+}
+
+Drop drop_reason(kafka::Errc code) noexcept {
+  switch (code) {
+    case kafka::Errc::kTimedOut:
+    case kafka::Errc::kUnreachable:
+    case kafka::Errc::kQueueFull:
+      return Drop::kDeliveryTimeout;
+    case kafka::Errc::kTooLarge:
+      return Drop::kTooLarge;
+    default:
+      return Drop::kRejected;
+  }
+}
+
+}  // namespace
+
+Outbox::Outbox(Options options, Ledger& ledger) : options_(std::move(options)), ledger_(ledger) {}
+
+kafka::Result<void> Outbox::open() {
+  auto made = options_.make_client([this](const kafka::Delivery& delivery) { on_delivery(delivery); },
+                                   [this](const kafka::Error& error) { on_error(error); });
+  if (!made) return made.error();
+  client_ = std::move(made).value();
+  client_->wake_on(options_.event_fd);
+  return {};
+}
+
+Parcel Outbox::blank() {
+  if (spare_.empty()) return {};
+  Parcel out = std::move(spare_.back());
+  spare_.pop_back();
+  return out;
+}
+
+void Outbox::send(Parcel parcel) {
+  assert(parcel.run != nullptr && parcel.records > 0);
+  ++parcel.run->in_flight;
+  bytes_ += cost(parcel);
+  const auto token = end_++;
+  waiting_.emplace_hint(waiting_.end(), token, std::move(parcel));
+  if (next_ == token) hand_over();
+}
+
+void Outbox::pump(Clock::time_point now) {
+  if (client_) client_->poll(std::chrono::milliseconds(0));
+  hand_over();
+  if (broken_ && now >= retry_at_) {
+    make_anew(now);
+    hand_over();
+  }
+}
+
+void Outbox::hand_over() {
+  if (!client_ || broken_) return;
+  auto at = waiting_.lower_bound(next_);
+  while (at != waiting_.end()) {
+    const auto token = at->first;
+    if (const auto produced = produce(token, at->second)) {
+      ++at;
+    } else {
+      const kafka::Error error = produced.error();
+      if (error.retryable()) return;  // next_ stays: this parcel and all behind it wait
+      if (error.code == kafka::Errc::kFatal) return on_error(error);
+      at = settle(at, &error);
+    }
+    next_ = token + 1;
+  }
+  next_ = end_;
+}
+
+kafka::Result<void> Outbox::produce(std::uint64_t token, const Parcel& parcel) {
+  const std::string& topic = parcel.channel == Channel::kEvents ? options_.topics.events : options_.topics.logs;
+  const auto headers = headers_.write({.run = *parcel.run,
+                                       .channel = parcel.channel,
+                                       .topic = topic,
+                                       .sequence = parcel.sequence,
+                                       .time_ns = parcel.time_ns,
+                                       .traceparent = parcel.traceparent,
+                                       .tracestate = parcel.tracestate});
+  const kafka::OutRecord record{.topic = topic,
+                                .key = parcel.run->about.run_id,
+                                .value = parcel.value,
+                                .headers = headers,
+                                .timestamp_ms = std::max<std::int64_t>(0, parcel.time_ns / 1'000'000)};
+  return client_->produce(record, token);
+}
+
+void Outbox::on_delivery(const kafka::Delivery& delivery) {
+  const auto at = waiting_.find(delivery.token);
+  assert(at != waiting_.end());
+  if (at == waiting_.end()) return;
+  if (delivery.error && delivery.error->code == kafka::Errc::kFatal) broken_ = true;
+  // What a broken client fails (librdkafka purges its queue then) is not lost: the next client sends it again.
+  if (delivery.error && broken_) return;
+  settle(at, delivery.error ? &*delivery.error : nullptr);
+}
+
+void Outbox::on_error(const kafka::Error& error) {
+  if (error.code == kafka::Errc::kFatal) broken_ = true;
+  if (options_.on_trouble) options_.on_trouble(error);
+}
+
+Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {
+  Parcel& parcel = at->second;
+  if (error == nullptr) {
+    ledger_.acknowledged.fetch_add(parcel.records, std::memory_order_release);
+  } else {
+    const Drop reason = drop_reason(error->code);
+    parcel.run->given_up.at(parcel.channel, reason) += parcel.records;
+    ledger_.given_up.at(parcel.channel, reason).fetch_add(parcel.records, std::memory_order_release);
+  }
+  --parcel.run->in_flight;
+  bytes_ -= cost(parcel);
+  if (spare_.size() < kSpareParcels && parcel.value.capacity() <= kSpareBytes) {
+    parcel.value.clear();
+    parcel.traceparent.clear();
+    parcel.tracestate.clear();
+    spare_.push_back(std::move(parcel));
+  }
+  return waiting_.erase(at);
+}
+
+void Outbox::make_anew(Clock::time_point now) {
+  if (now - retry_at_ > kLastRetry) retry_in_ = std::chrono::milliseconds(0);  // the last trouble is long past
+  // What the broken client has already learnt is taken first: each acknowledgement saves a repeat.
+  if (client_) client_->poll(std::chrono::milliseconds(0));
+  client_.reset();
+  if (const auto opened = open(); !opened) {
+    retry_in_ = std::clamp(retry_in_ * 2, kFirstRetry, kLastRetry);
+    retry_at_ = now + retry_in_;
+    if (options_.on_trouble) options_.on_trouble(opened.error());
+    return;
+  }
+  broken_ = false;
+  // A client that breaks at once again is not made again at once.
+  retry_in_ = std::clamp(retry_in_ * 2, kFirstRetry, kLastRetry);
+  retry_at_ = now + retry_in_;
+  next_ = waiting_.empty() ? end_ : waiting_.begin()->first;
+}
+
+Clock::time_point Outbox::next_attempt() const noexcept {
+  return broken_ ? retry_at_ : Clock::time_point::max();
+}
+
+void Outbox::flush(std::chrono::milliseconds limit) {
+  if (client_ && !broken_) client_->flush(limit);
+}
+
+void Outbox::abandon() {
+  client_.reset();
+  const kafka::Error given_up{.code = kafka::Errc::kTimedOut, .message = {}};
+  for (auto at = waiting_.begin(); at != waiting_.end();) at = settle(at, &given_up);
+  next_ = end_;
+}
+
+}  // namespace runfold::delivery

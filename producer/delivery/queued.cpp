@@ -1,0 +1,134 @@
+// The layout of a queued record: a fixed head, the trace context, the body.
+#include "producer/delivery/queued.hpp"
+
+#include "producer/delivery/fit.hpp"
+#include "producer/delivery/text.hpp"
+#include "producer/delivery/wire.hpp"
+
+#include <cassert>
+#include <cstring>
+
+namespace runfold::delivery {
+namespace {
+
+struct Head {
+  RunAccount* run;
+  std::int64_t time_ns;
+  Channel channel;
+  std::uint16_t traceparent_size;
+  std::uint16_t tracestate_size;
+};
+constexpr std::size_t kMaxTrace = 4096;
+
+// Claims room for a record; `write` fills its body.
+template <class Write>
+Outcome queue(Ring& ring, const Head& head, std::string_view traceparent, std::string_view tracestate, std::size_t body_size,
+              std::size_t eighths, Write write) {
+  const std::size_t size = sizeof(Head) + traceparent.size() + tracestate.size() + body_size;
+  const auto claim = ring.claim(size, ring.bound_bytes() / 8 * eighths);
+  if (claim.data == nullptr) {
+    return {.dropped = claim.refusal == Ring::Refusal::kClosed ? Drop::kLate : Drop::kQueueFull, .used_bytes = claim.used_bytes};
+  }
+  std::memcpy(claim.data, &head, sizeof head);
+  wire::Writer out(reinterpret_cast<char*>(claim.data + sizeof head));
+  out.raw(traceparent);
+  out.raw(tracestate);
+  write(out.at());
+  ring.commit(claim, size);
+  return {.dropped = {}, .used_bytes = claim.used_bytes};
+}
+
+}  // namespace
+
+std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept {
+  // Years that no int64 of nanoseconds can hold (before 1677, after 2262) are held at its ends.
+  constexpr std::int64_t kMaxSeconds = 9'223'372'035;
+  const auto seconds = at.seconds() > kMaxSeconds ? kMaxSeconds : at.seconds() < -kMaxSeconds ? -kMaxSeconds : at.seconds();
+  const auto nanos = at.nanos() < 0 || at.nanos() > 999'999'999 ? 0 : at.nanos();
+  return seconds * 1'000'000'000 + nanos;
+}
+
+Queued read_queued(std::span<const std::byte> record) noexcept {
+  Head head;
+  assert(record.size() >= sizeof head);
+  std::memcpy(&head, record.data(), sizeof head);
+  std::string_view rest(reinterpret_cast<const char*>(record.data()) + sizeof head, record.size() - sizeof head);
+  const auto take = [&](std::size_t size) {
+    const auto part = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return part;
+  };
+  Queued out{.run = head.run, .channel = head.channel, .time_ns = head.time_ns, .traceparent = {}, .tracestate = {}, .body = {}};
+  out.traceparent = take(head.traceparent_size);
+  out.tracestate = take(head.tracestate_size);
+  out.body = rest;
+  return out;
+}
+
+Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_t record_bytes) {
+  const wire::Timestamp at(record.logged_at_ns);
+  const std::size_t size =
+      wire::bytes_field_size(at.size()) + (at.size() == 0 ? 2 : 0) + wire::varint_field_size(static_cast<std::uint64_t>(record.severity)) +
+      wire::varint_field_size(static_cast<std::uint64_t>(record.stream)) + wire::bytes_field_size(record.message.size()) +
+      wire::bytes_field_size(record.step_id.size()) + wire::bytes_field_size(record.detail_json.size());
+  if (size > record_bytes || record.step_id.size() > kMaxNameBytes || !is_utf8(record.message) || !is_utf8(record.step_id) ||
+      !is_utf8(record.detail_json)) {
+    v1::LogRecord whole;
+    whole.mutable_logged_at()->set_seconds(at.seconds);
+    whole.mutable_logged_at()->set_nanos(at.nanos);
+    whole.set_severity(record.severity);
+    whole.set_stream(record.stream);
+    whole.set_message(std::string(record.message));
+    whole.set_step_id(std::string(record.step_id));
+    whole.set_detail_json(std::string(record.detail_json));
+    return queue_log(ring, run, whole, record_bytes);
+  }
+  const Head head{.run = &run, .time_ns = record.logged_at_ns, .channel = Channel::kLogs, .traceparent_size = 0, .tracestate_size = 0};
+  return queue(ring, head, {}, {}, size, share_in_eighths(record.severity), [&](char* body) {
+    wire::Writer out(body);
+    at.write(out, v1::LogRecord::kLoggedAtFieldNumber);
+    out.varint_field(v1::LogRecord::kSeverityFieldNumber, static_cast<std::uint64_t>(record.severity));
+    out.varint_field(v1::LogRecord::kStreamFieldNumber, static_cast<std::uint64_t>(record.stream));
+    out.bytes_field(v1::LogRecord::kMessageFieldNumber, record.message);
+    out.bytes_field(v1::LogRecord::kStepIdFieldNumber, record.step_id);
+    out.bytes_field(v1::LogRecord::kDetailJsonFieldNumber, record.detail_json);
+    assert(out.at() == body + size);
+  });
+}
+
+Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::size_t record_bytes) {
+  std::optional<v1::LogRecord> made_fit;
+  if (!fits(record, record_bytes)) {
+    made_fit = record;
+    if (!fit(*made_fit, record_bytes)) return {.dropped = Drop::kTooLarge};
+  }
+  const v1::LogRecord& fitting = made_fit ? *made_fit : record;
+  const std::size_t size = fitting.ByteSizeLong();
+  const Head head{
+      .run = &run, .time_ns = to_ns(fitting.logged_at()), .channel = Channel::kLogs, .traceparent_size = 0, .tracestate_size = 0};
+  return queue(ring, head, {}, {}, size, share_in_eighths(fitting.severity()),
+               [&](char* body) { fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body)); });
+}
+
+Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, std::size_t record_bytes) {
+  assert(event.has_occurred_at() && !event.has_identity() && event.sequence() == 0);
+  std::optional<v1::SyncEvent> made_fit;
+  if (!fits(event, record_bytes)) {
+    made_fit = event;
+    if (!fit(*made_fit, record_bytes)) return {.dropped = Drop::kTooLarge};
+  }
+  const v1::SyncEvent& fitting = made_fit ? *made_fit : event;
+  const auto& traceparent = fitting.trace().traceparent();
+  const auto& tracestate = fitting.trace().tracestate();
+  if (traceparent.size() > kMaxTrace || tracestate.size() > kMaxTrace) return {.dropped = Drop::kTooLarge};
+  const std::size_t size = fitting.ByteSizeLong();
+  const Head head{.run = &run,
+                  .time_ns = to_ns(fitting.occurred_at()),
+                  .channel = Channel::kEvents,
+                  .traceparent_size = static_cast<std::uint16_t>(traceparent.size()),
+                  .tracestate_size = static_cast<std::uint16_t>(tracestate.size())};
+  return queue(ring, head, traceparent, tracestate, size, 8,
+               [&](char* body) { fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body)); });
+}
+
+}  // namespace runfold::delivery

@@ -1,0 +1,75 @@
+// Records as they lie in the ring: written by the emitting thread, read by the delivery thread.
+#pragma once
+
+#include "producer/delivery/ring.hpp"
+#include "producer/delivery/run_account.hpp"
+#include "runfold/v1/event.pb.h"
+#include "runfold/v1/log.pb.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace runfold::delivery {
+
+/// A record taken from the ring. Views into it.
+struct Queued {
+  RunAccount* run = nullptr;
+  Channel channel = Channel::kEvents;
+  std::int64_t time_ns = 0;
+  /// Of events only; empty: not traced.
+  std::string_view traceparent;
+  std::string_view tracestate;
+  /// A LogRecord, or a SyncEvent but for its identity and sequence, in wire format.
+  std::string_view body;
+};
+[[nodiscard]] Queued read_queued(std::span<const std::byte> record) noexcept;
+
+/// A log record as views, for the call that must be cheap.
+struct LogView {
+  std::int64_t logged_at_ns = 0;
+  v1::Severity severity = v1::SEVERITY_INFO;
+  v1::LogStream stream = v1::LOG_STREAM_APPLICATION;
+  std::string_view message;
+  std::string_view step_id;
+  /// One JSON value in text form, or empty.
+  std::string_view detail_json;
+};
+
+/// What became of an attempt to queue a record.
+struct Outcome {
+  /// Absent: it is queued.
+  std::optional<Drop> dropped;
+  /// Bytes of the ring in use afterwards.
+  std::size_t used_bytes = 0;
+};
+
+/// How much of the ring's bound records of each importance may fill, in eighths: when the reader falls behind, debug stops
+/// first, then info and notice, warnings, errors; events have the last eighth to themselves.
+[[nodiscard]] constexpr std::size_t share_in_eighths(v1::Severity severity) noexcept {
+  switch (severity) {
+    case v1::SEVERITY_DEBUG:
+      return 4;
+    case v1::SEVERITY_UNSPECIFIED:
+    case v1::SEVERITY_INFO:
+    case v1::SEVERITY_NOTICE:
+      return 5;
+    case v1::SEVERITY_WARNING:
+      return 6;
+    default:
+      return 7;
+  }
+}
+
+/// Queues a log record. Allocates nothing when its text is valid UTF-8 and fits `record_bytes`; else makes it fit (see fit()).
+[[nodiscard]] Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_t record_bytes);
+[[nodiscard]] Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::size_t record_bytes);
+
+/// Queues an event, without its identity and sequence. occurred_at must be set.
+[[nodiscard]] Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, std::size_t record_bytes);
+
+[[nodiscard]] std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept;
+
+}  // namespace runfold::delivery

@@ -1,0 +1,102 @@
+// The ring: positions that rise for ever, a slot head that says whether its record is ready.
+#include "producer/delivery/ring.hpp"
+
+#include <bit>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace runfold::delivery {
+namespace {
+
+// A slot head is 0 until its record is committed; then it holds one of these marks and the payload's size. Everything the
+// reader leaves behind is zeroed, so a head never shows what an earlier lap wrote there.
+constexpr std::uint64_t kRecordMark = std::uint64_t{1} << 32;
+constexpr std::uint64_t kPaddingMark = std::uint64_t{1} << 33;
+constexpr std::uint64_t kSizeMask = 0xffffffff;
+
+}  // namespace
+
+void Ring::Free::operator()(std::byte* block) const noexcept {
+  std::free(block);
+}
+
+Ring::Ring(std::size_t bound_bytes)
+    : bound_bytes_(bound_bytes),
+      capacity_(std::bit_ceil(bound_bytes)),
+      // calloc, because large zeroed blocks come from the kernel page by page as they are touched.
+      block_(static_cast<std::byte*>(std::calloc(capacity_, 1))) {
+  assert(bound_bytes >= kAlign);
+  if (!block_) throw std::bad_alloc();
+}
+
+std::uint64_t& Ring::slot(std::uint64_t position) noexcept {
+  return *reinterpret_cast<std::uint64_t*>(block_.get() + (position & (capacity_ - 1)));
+}
+
+Ring::Claim Ring::claim(std::size_t size, std::size_t up_to_bytes) noexcept {
+  assert(up_to_bytes <= bound_bytes_);
+  const std::size_t need = (size + kSlotHead + kAlign - 1) & ~(kAlign - 1);
+  std::uint64_t head = head_.load(std::memory_order_relaxed);
+  for (;;) {
+    if (head & kClosedBit) return {.refusal = Refusal::kClosed};
+    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
+    const std::size_t to_end = capacity_ - (head & (capacity_ - 1));
+    const std::size_t padding = need > to_end ? to_end : 0;
+    const std::uint64_t used = head + padding + need - tail;
+    if (used > up_to_bytes) {
+      // The tail may have passed a head read too early, which looks like a very full ring: trust only an unchanged head.
+      const std::uint64_t again = head_.load(std::memory_order_relaxed);
+      if (again == head) return {.used_bytes = static_cast<std::size_t>(head - tail), .refusal = Refusal::kFull};
+      head = again;
+      continue;
+    }
+    if (!head_.compare_exchange_weak(head, head + padding + need, std::memory_order_seq_cst, std::memory_order_relaxed)) continue;
+    records_.fetch_add(1, std::memory_order_relaxed);
+    if (padding != 0) {
+      std::atomic_ref(slot(head)).store(kPaddingMark | padding, std::memory_order_release);
+      head += padding;
+    }
+    return {.data = reinterpret_cast<std::byte*>(&slot(head)) + kSlotHead, .used_bytes = static_cast<std::size_t>(used)};
+  }
+}
+
+void Ring::commit(const Claim& claim, std::size_t size) noexcept {
+  auto& head = *reinterpret_cast<std::uint64_t*>(claim.data - kSlotHead);
+  std::atomic_ref(head).store(kRecordMark | size, std::memory_order_seq_cst);
+}
+
+std::span<const std::byte> Ring::front() noexcept {
+  for (;;) {
+    std::uint64_t& head = slot(position_);
+    const std::uint64_t mark = std::atomic_ref(head).load(std::memory_order_seq_cst);
+    if (mark == 0) return {};
+    const auto size = static_cast<std::size_t>(mark & kSizeMask);
+    if (mark & kPaddingMark) {
+      std::atomic_ref(head).store(0, std::memory_order_relaxed);
+      position_ += size;
+      continue;
+    }
+    front_bytes_ = (size + kSlotHead + kAlign - 1) & ~(kAlign - 1);
+    return {reinterpret_cast<const std::byte*>(&head) + kSlotHead, size};
+  }
+}
+
+void Ring::pop() noexcept {
+  assert(front_bytes_ != 0);
+  std::memset(&slot(position_), 0, front_bytes_);
+  position_ += front_bytes_;
+  front_bytes_ = 0;
+  if (position_ - tail_.load(std::memory_order_relaxed) >= kPublishEvery) publish();
+}
+
+void Ring::publish() noexcept {
+  tail_.store(position_, std::memory_order_release);
+}
+
+void Ring::close() noexcept {
+  head_.fetch_or(kClosedBit, std::memory_order_seq_cst);
+}
+
+}  // namespace runfold::delivery

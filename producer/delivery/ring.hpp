@@ -1,0 +1,79 @@
+// A bounded queue of bytes that many threads write without waiting and one thread reads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace runfold::delivery {
+
+/// Holds records of any size in the order in which they were claimed, in one block of memory.
+///
+/// A writer claims space with one compare-and-swap, writes, and commits with one store: no lock, no allocation, no system
+/// call. A record becomes readable when it is committed and all before it are. Memory is touched only as it is first used.
+/// Thread: claim(), commit() and the observers from any; front(), pop(), publish() from one.
+class Ring {
+ public:
+  /// `bound_bytes` is the most that claims may ask for; the block is the next power of two.
+  explicit Ring(std::size_t bound_bytes);
+
+  enum class Refusal : std::uint8_t { kNone, kFull, kClosed };
+  struct Claim {
+    /// Where to write; null when the claim was refused.
+    std::byte* data = nullptr;
+    /// Bytes in use with this record, overhead included.
+    std::size_t used_bytes = 0;
+    Refusal refusal = Refusal::kNone;
+  };
+
+  /// Claims `size` bytes unless more than `up_to_bytes` would then be in use. A claim must be committed soon: the reader
+  /// cannot pass it.
+  [[nodiscard]] Claim claim(std::size_t size, std::size_t up_to_bytes) noexcept;
+  /// Makes a claimed record readable. Sequentially consistent, so that a writer can look for a sleeping reader afterwards.
+  void commit(const Claim& claim, std::size_t size) noexcept;
+
+  /// The oldest record, or empty when there is none to read. Valid until pop().
+  [[nodiscard]] std::span<const std::byte> front() noexcept;
+  /// Forgets the record that front() gave.
+  void pop() noexcept;
+  /// Gives the space of popped records back to the writers. pop() does so by itself every few kilobytes.
+  void publish() noexcept;
+
+  /// Refuses every claim from now on. Those made before stay readable once committed.
+  void close() noexcept;
+
+  /// Where the next claim would begin; rises for ever.
+  [[nodiscard]] std::uint64_t head() const noexcept { return head_.load(std::memory_order_seq_cst) & ~kClosedBit; }
+  /// Where the reader stands. Reader's thread only.
+  [[nodiscard]] std::uint64_t position() const noexcept { return position_; }
+  [[nodiscard]] bool empty() const noexcept { return position_ == head(); }
+  /// Claims granted so far. Counted before the record can be read.
+  [[nodiscard]] std::uint64_t records() const noexcept { return records_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t bound_bytes() const noexcept { return bound_bytes_; }
+
+ private:
+  static constexpr std::uint64_t kClosedBit = 1;  // positions are multiples of kAlign
+  static constexpr std::size_t kAlign = 16;
+  static constexpr std::size_t kSlotHead = 8;
+  static constexpr std::size_t kPublishEvery = 4096;
+
+  struct Free {
+    void operator()(std::byte* block) const noexcept;
+  };
+
+  [[nodiscard]] std::uint64_t& slot(std::uint64_t position) noexcept;
+
+  std::size_t bound_bytes_;
+  std::size_t capacity_;
+  std::unique_ptr<std::byte[], Free> block_;
+
+  alignas(64) std::atomic<std::uint64_t> head_{0};
+  std::atomic<std::uint64_t> records_{0};
+  alignas(64) std::atomic<std::uint64_t> tail_{0};
+  alignas(64) std::uint64_t position_ = 0;
+  std::size_t front_bytes_ = 0;
+};
+
+}  // namespace runfold::delivery

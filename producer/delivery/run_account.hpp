@@ -1,0 +1,85 @@
+// What delivery knows of one run: who it is, how far its numbers have come, what was lost of it.
+#pragma once
+
+#include "producer/delivery/counts.hpp"
+#include "producer/delivery/sleeper.hpp"
+#include "runfold/v1/event.pb.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace runfold::delivery {
+
+/// Who speaks, and in which trace.
+struct RunDescription {
+  std::string run_id;
+  std::string connector_id;
+  std::string version;
+  std::string site;
+  std::uint32_t attempt = 1;
+  std::string source_id;
+  /// The run's own span; empty when it is not traced.
+  std::string traceparent;
+  std::string tracestate;
+  /// 0: this run sends no heartbeats of its own.
+  std::chrono::milliseconds heartbeat_interval{0};
+};
+
+/// One run's account. Made and freed by the Dispatcher; emitting threads hold it until they release it.
+class RunAccount {
+ public:
+  explicit RunAccount(RunDescription description);
+
+  const RunDescription about;
+  /// Field 1 of SyncEvent and of LogBatch alike, in wire format.
+  const std::string identity_field;
+  /// Field 3 of LogBatch in wire format; empty when the run is not traced.
+  const std::string batch_trace_field;
+
+  // Any thread.
+  std::atomic<bool> finished{false};
+  /// Refused at the door, so never numbered.
+  AtomicDrops refused;
+
+  /// Its Completed could not be taken in. Written before release().
+  bool end_unsent = false;
+
+  // The delivery thread's alone, from here to the end.
+
+  /// The highest sequence number given out, by topic.
+  [[nodiscard]] std::uint64_t& last_sequence(Channel channel) noexcept { return last_sequence_[static_cast<std::size_t>(channel)]; }
+  /// Numbered, and given up later.
+  Drops given_up;
+
+  /// The log batch under way; empty bytes: none.
+  struct Batch {
+    std::string bytes;
+    std::uint64_t first_sequence = 0;
+    std::uint32_t records = 0;
+    std::int64_t latest_ns = 0;
+    Clock::time_point opened;
+    std::list<RunAccount*>::iterator in_line;
+  };
+  Batch batch;
+  /// Kafka records of this run that are not accounted for yet.
+  std::uint64_t in_flight = 0;
+  Clock::time_point last_event{};
+  /// When the dispatcher will next ask whether a heartbeat is due.
+  std::optional<Clock::time_point> heartbeat_due;
+  bool completed = false;
+  /// Freed once the ring's reader has passed this position and nothing of the run is left.
+  std::optional<std::uint64_t> released_at;
+
+  /// The producer's own account of one topic, as of now.
+  [[nodiscard]] v1::TopicTotals totals(Channel channel);
+
+ private:
+  std::uint64_t last_sequence_[kChannels.size()] = {0, 0};
+};
+
+}  // namespace runfold::delivery

@@ -1,0 +1,164 @@
+// Producer: settings checked, delivery started, runs begun.
+#include "producer/sdk/producer.hpp"
+
+#include "producer/delivery/delivery.hpp"
+#include "producer/delivery/fit.hpp"
+#include "producer/delivery/text.hpp"
+#include "producer/sdk/environment.hpp"
+#include "producer/sdk/line.hpp"
+#include "producer/sdk/random_id.hpp"
+#include "producer/sdk/run_core.hpp"
+#include "producer/sdk/trace_context.hpp"
+#include "producer/sdk/trouble.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace runfold {
+namespace {
+
+constexpr std::size_t kMinQueueBytes = 64 * 1024;
+constexpr std::chrono::milliseconds kPatience{5'000};
+
+kafka::Error invalid(std::string message) {
+  return {.code = kafka::Errc::kInvalid, .message = std::move(message)};
+}
+
+std::optional<std::string> wrong_name(std::string_view what, std::string_view value, std::size_t least) {
+  if (value.size() < least || value.size() > delivery::kMaxNameBytes) {
+    return std::string(what) + " has " + std::to_string(value.size()) + " bytes: give it " + std::to_string(least) + " to " +
+           std::to_string(delivery::kMaxNameBytes) + ".";
+  }
+  if (!delivery::is_utf8(value)) return std::string(what) + " is not valid UTF-8.";
+  return std::nullopt;
+}
+
+std::optional<std::string> what_is_wrong(const Settings& settings) {
+  if (auto wrong = wrong_name("connector_id", settings.connector_id, 1)) return wrong;
+  if (auto wrong = wrong_name("version", settings.version, 0)) return wrong;
+  if (auto wrong = wrong_name("site", settings.site, 0)) return wrong;
+  if (settings.queue_bytes < kMinQueueBytes) {
+    return "queue_bytes is " + std::to_string(settings.queue_bytes) + ": give it at least " + std::to_string(kMinQueueBytes) + ".";
+  }
+  if (settings.batch_age.count() < 0 || settings.heartbeat_interval.count() < 0)
+    return "batch_age and heartbeat_interval must not be negative.";
+  if (settings.kafka.get("delivery.report.only.error").value_or("false") == "true") {
+    return "delivery.report.only.error=true would hide what Kafka has confirmed: leave it out.";
+  }
+  return std::nullopt;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return {};
+  return name.data();
+}
+
+ProducerReport to_report(const delivery::Report& report) {
+  ProducerReport out{.emitted = report.emitted, .acknowledged = report.acknowledged, .pending = report.pending, .dropped = {}};
+  for (const auto reason : delivery::kDrops) {
+    std::uint64_t records = 0;
+    for (const auto channel : delivery::kChannels) records += report.dropped.at(channel, reason);
+    if (records > 0) out.dropped.emplace(delivery::name(reason), records);
+  }
+  return out;
+}
+
+// A run id as it can stand on the wire; one that cannot is mended, because a run must not fail for its name.
+std::string usable_run_id(std::string run_id) {
+  if (run_id.empty()) return random_uuid();
+  if (!wrong_name("run_id", run_id, 1)) return run_id;
+  std::string mended(delivery::cut(delivery::replace_invalid_utf8(run_id), delivery::kMaxNameBytes));
+  print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+             "Runfold: the run id is longer than 200 bytes or not valid UTF-8; going on as " + mended);
+  return mended;
+}
+
+}  // namespace
+
+class Producer::Impl {
+ public:
+  Settings settings;
+  /// Null: off.
+  std::shared_ptr<delivery::Delivery> delivery;
+  const std::string source_id = random_uuid();
+  const std::string host = host_name();
+};
+
+kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings) {
+  // Five minutes, as librdkafka has it, in sight: long enough for a broker's restart or an election; a longer outage is
+  // bounded by memory anyway, and what is given up then is counted as delivery_timeout.
+  settings.kafka.set_default("message.timeout.ms", "300000");
+  auto properties = settings.kafka;
+  return create(std::move(settings),
+                [properties = std::move(properties)](kafka::Producer::OnDelivery on_delivery, kafka::Producer::OnError on_error) {
+                  return kafka::Producer::create(properties, std::move(on_delivery), std::move(on_error));
+                });
+}
+
+kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings, ClientFactory make_client) {
+  auto impl = std::make_shared<Impl>();
+  impl->settings = std::move(settings);
+  const Settings& checked = impl->settings;
+  if (checked.kafka.get("bootstrap.servers").value_or("").empty()) return std::unique_ptr<Producer>(new Producer(std::move(impl)));
+  if (auto wrong = what_is_wrong(checked)) return invalid("Cannot make a producer: " + *wrong);
+  auto started = delivery::Delivery::start({.topics = checked.topics,
+                                            .queue_bytes = checked.queue_bytes,
+                                            .record_bytes = std::min(checked.record_bytes, checked.queue_bytes / 8),
+                                            .batch_age = checked.batch_age,
+                                            .batch_bytes = std::min(checked.batch_bytes, checked.queue_bytes / 8)},
+                                           std::move(make_client), checked.on_trouble ? checked.on_trouble : TroublePrinter());
+  if (!started) return started.error();
+  impl->delivery = std::move(started).value();
+  return std::unique_ptr<Producer>(new Producer(std::move(impl)));
+}
+
+Producer::Producer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Producer::~Producer() {
+  close(kPatience);
+}
+
+Run Producer::start_run(RunOptions options) {
+  RunCore::About about;
+  auto& description = about.description;
+  description.run_id = usable_run_id(options.run_id.empty() ? environment("RUNFOLD_RUN_ID").value_or("") : std::move(options.run_id));
+  description.attempt = options.attempt != 0 ? options.attempt : environment_attempt().value_or(1);
+  description.connector_id = impl_->settings.connector_id;
+  description.version = impl_->settings.version;
+  description.site = impl_->settings.site;
+  description.source_id = impl_->source_id;
+  description.heartbeat_interval = impl_->settings.heartbeat_interval;
+
+  const bool from_environment = options.traceparent.empty();
+  const auto parent = parse_traceparent(from_environment ? environment("TRACEPARENT").value_or("") : options.traceparent);
+  about.span = parent ? child_of(*parent) : new_trace();
+  description.traceparent = about.span.traceparent();
+  // A tracestate belongs to the traceparent that it came with.
+  if (parent && from_environment) description.tracestate = usable_tracestate(environment("TRACESTATE").value_or(""));
+
+  auto core = std::make_shared<RunCore>(impl_->delivery, std::move(about));
+  v1::SyncEvent event;
+  auto& started = *event.mutable_started();
+  if (impl_->settings.heartbeat_interval.count() > 0)
+    set_duration(*started.mutable_heartbeat_interval(), impl_->settings.heartbeat_interval);
+  started.set_os_pid(options.os_pid.value_or(static_cast<std::uint64_t>(::getpid())));
+  started.set_host(impl_->host);
+  started.set_account(options.account);
+  core->emit(std::move(event));
+  return Run(std::make_shared<Run::Impl>(std::move(core)));
+}
+
+ProducerReport Producer::report() const {
+  if (!impl_->delivery) return {};
+  return to_report(impl_->delivery->report());
+}
+
+ProducerReport Producer::close(std::chrono::milliseconds limit) {
+  if (!impl_->delivery) return {};
+  return to_report(impl_->delivery->close(limit));
+}
+
+}  // namespace runfold

@@ -1,0 +1,81 @@
+// Filling in what the caller left out, and handing over.
+#include "producer/sdk/run_core.hpp"
+
+#include <utility>
+
+namespace runfold {
+namespace {
+
+void set_now(google::protobuf::Timestamp& out) {
+  const auto now = since_epoch_ns(std::chrono::system_clock::now());
+  out.set_seconds(now / 1'000'000'000);
+  out.set_nanos(static_cast<std::int32_t>(now % 1'000'000'000));
+}
+
+}  // namespace
+
+std::int64_t since_epoch_ns(std::chrono::system_clock::time_point at) noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
+
+void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::duration duration) {
+  const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+  out.set_seconds(ns / 1'000'000'000);
+  out.set_nanos(static_cast<std::int32_t>(ns % 1'000'000'000));
+}
+
+RunCore::RunCore(std::shared_ptr<delivery::Delivery> delivery, About about)
+    : about_(std::move(about)), delivery_(std::move(delivery)), account_(delivery_ ? &delivery_->open_run(about_.description) : nullptr) {}
+
+RunCore::~RunCore() {
+  if (account_ != nullptr) delivery_->release_run(*account_);
+}
+
+std::uint32_t RunCore::next_attempt(const std::string& step_id) {
+  const std::lock_guard lock(mutex_);
+  return ++step_attempts_[step_id];
+}
+
+void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
+  event.clear_identity();
+  event.clear_sequence();
+  if (!event.has_occurred_at()) set_now(*event.mutable_occurred_at());
+  if (!event.has_trace()) {
+    const std::string_view span = traceparent.empty() ? std::string_view(about_.description.traceparent) : traceparent;
+    event.mutable_trace()->set_traceparent(span.data(), span.size());
+    event.mutable_trace()->set_tracestate(about_.description.tracestate);
+  }
+}
+
+bool RunCore::emit(v1::SyncEvent event, std::string_view traceparent) {
+  if (event.event_case() == v1::SyncEvent::kCompleted) return finish(std::move(event));
+  if (account_ == nullptr) return true;
+  // An event that says nothing could not be folded by anybody.
+  if (event.event_case() == v1::SyncEvent::EVENT_NOT_SET) {
+    return delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kRejected);
+  }
+  fill(event, traceparent);
+  return delivery_->event(*account_, event);
+}
+
+bool RunCore::log(v1::LogRecord record) {
+  if (account_ == nullptr) return true;
+  if (!record.has_logged_at()) set_now(*record.mutable_logged_at());
+  return delivery_->log(*account_, record);
+}
+
+bool RunCore::log(const delivery::LogView& record) {
+  return account_ == nullptr || delivery_->log(*account_, record);
+}
+
+bool RunCore::finish(v1::SyncEvent completed) {
+  const bool ended_before = finished_.exchange(true, std::memory_order_acq_rel);
+  if (account_ == nullptr) return !ended_before;
+  if (!completed.completed().has_duration()) {
+    set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
+  }
+  fill(completed, {});
+  return delivery_->finish(*account_, std::move(completed));
+}
+
+}  // namespace runfold

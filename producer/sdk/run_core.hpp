@@ -1,0 +1,85 @@
+// What a run's handles share: Run, its Steps and its Loggers.
+#pragma once
+
+#include "producer/delivery/delivery.hpp"
+#include "producer/sdk/run.hpp"
+#include "producer/sdk/trace_context.hpp"
+#include "runfold/v1/event.pb.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace runfold {
+
+/// One run as its handles see it. Lives until the last of them goes; then delivery may forget the run.
+///
+/// Thread: any.
+class RunCore {
+ public:
+  struct About {
+    delivery::RunDescription description;
+    Span span;
+  };
+
+  /// `delivery` is null when the producer is off.
+  RunCore(std::shared_ptr<delivery::Delivery> delivery, About about);
+  ~RunCore();
+  RunCore(const RunCore&) = delete;
+  RunCore& operator=(const RunCore&) = delete;
+
+  [[nodiscard]] const std::string& run_id() const noexcept { return about_.description.run_id; }
+  [[nodiscard]] std::uint32_t attempt() const noexcept { return about_.description.attempt; }
+  [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }
+  [[nodiscard]] const Span& span() const noexcept { return about_.span; }
+  [[nodiscard]] bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }
+
+  /// Which try of the step a new one is, from 1.
+  [[nodiscard]] std::uint32_t next_attempt(const std::string& step_id);
+
+  /// Fills in occurred_at and trace when absent (`traceparent` empty: the run's own span) and hands the event over.
+  bool emit(v1::SyncEvent event, std::string_view traceparent = {});
+  bool log(v1::LogRecord record);
+  bool log(const delivery::LogView& record);
+  /// Emits Completed, with the run's duration unless it has one. False when the run had ended before.
+  bool finish(v1::SyncEvent completed);
+
+ private:
+  void fill(v1::SyncEvent& event, std::string_view traceparent) const;
+
+  const About about_;
+  const std::shared_ptr<delivery::Delivery> delivery_;
+  delivery::RunAccount* const account_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::atomic<bool> finished_{false};
+  std::mutex mutex_;
+  std::map<std::string, std::uint32_t> step_attempts_;
+};
+
+/// Behind Run. Its logger holds the core too, and may outlive it.
+class Run::Impl {
+ public:
+  explicit Impl(std::shared_ptr<RunCore> run_core);
+  const std::shared_ptr<RunCore> core;
+  Logger logger;
+};
+
+/// Behind Logger.
+class Logger::Sender {
+ public:
+  explicit Sender(std::shared_ptr<RunCore> run_core) : core(std::move(run_core)) {}
+  const std::shared_ptr<RunCore> core;
+};
+
+/// What is said of a run or step that an exception ended: a destructor cannot ask what the exception says.
+inline constexpr std::string_view kUnwound = "unwound by an exception";
+
+void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::duration duration);
+[[nodiscard]] std::int64_t since_epoch_ns(std::chrono::system_clock::time_point at) noexcept;
+
+}  // namespace runfold
