@@ -24,7 +24,7 @@ MAY_INCLUDE = {
 # Files to the prefixes that they may include, of all there are: stages that do no I/O.
 PURE = re.compile(r"^collector/(decode|fold)[^/]*\.[ch]pp$")
 PURE_MAY_INCLUDE = ("collector/decode", "collector/fold", "collector/counts.hpp", "collector/rows.hpp", "runfold/v1/", "boost/container",
-                    "boost/unordered", "boost/system/result", "google/protobuf/")
+                    "boost/unordered", "boost/system/result", "boost/uuid/name_generator", "boost/uuid/uuid_io", "google/protobuf/")
 # Only a main.cpp, and what it is split into, names concrete stores and sinks.
 CONCRETE = re.compile(r"^(collector/store/(sqlite|postgres)/|sinks/(?!sink\.hpp))")
 MAY_NAME_CONCRETE = re.compile(r"^(collector/main[^/]*\.cpp|collector/store/(sqlite|postgres)/.*|sinks/.*|tests/.*)$")
