@@ -37,16 +37,22 @@ class SequenceWindow {
   /// Calls `on_new` with each stretch of `range` that is new, in ascending order, none touching the next.
   template <class OnNew>
   void add(Range range, OnNew&& on_new) {
+    bool any = false;
     std::uint64_t from = range.first < next_ ? next_ : range.first;
     for (const Range& seen : ranges_) {
       if (from > range.last || seen.first > range.last) break;
       if (seen.last < from) continue;
-      if (seen.first > from) on_new(Range{from, seen.first - 1});
+      if (seen.first > from) {
+        any = true;
+        on_new(Range{from, seen.first - 1});
+      }
       from = seen.last + 1;
     }
-    if (from > range.last) return;
-    on_new(Range{from, range.last});
-    join(range);
+    if (from <= range.last) {
+      any = true;
+      on_new(Range{from, range.last});
+    }
+    if (any) join(range);
   }
 
   /// How many different numbers were new.
