@@ -1,0 +1,106 @@
+// API failures and operations over the API.
+#include "tests/unit/api/api_fixture.hpp"
+
+namespace runfold::collector::test {
+namespace {
+
+namespace json = boost::json;
+
+using ListsApi = ApiTest;
+
+ApiFailureRow failure() {
+  v1::ApiFailure payload;
+  payload.set_version("1.4.0");
+  payload.set_step_id("read");
+  payload.mutable_call()->set_method("GET");
+  payload.mutable_call()->set_request_uri("/files/7");
+  payload.mutable_call()->set_response_code(404);
+  ApiFailureRow row;
+  row.failure_id = "f1";
+  row.key = {"r1", 2};
+  row.connector_id = "invoices";
+  row.at_ns = kAt;
+  row.code = 404;
+  row.payload = payload.SerializeAsString();
+  return row;
+}
+
+TEST_F(ListsApi, AnApiFailureIsTheDocumentedJson) {
+  store_.failures = {failure()};
+  EXPECT_EQ(get_json("/api/v1/api-failures"), json::parse(R"({"items": [{"failure_id": "f1", "run_id": "r1", "attempt": 2,
+    "connector_id": "invoices", "version": "1.4.0", "step": "read", "at": "2026-05-16T14:32:11.000Z", "method": "GET", "uri": "/files/7",
+    "code": 404, "body": ""}], "next_cursor": null})"));
+}
+
+TEST_F(ListsApi, ACallWithNoResponseHasNoCodeAndNoBody) {
+  ApiFailureRow row = failure();
+  v1::ApiFailure payload;
+  payload.mutable_call()->set_method("PUT");
+  payload.mutable_call()->set_transport_error("connection reset");
+  row.payload = payload.SerializeAsString();
+  store_.failures = {row};
+  const auto item = get_json("/api/v1/api-failures").at("items").at(0).as_object();
+  EXPECT_FALSE(item.contains("code"));
+  EXPECT_FALSE(item.contains("body"));
+  EXPECT_EQ(item.at("error"), "connection reset");
+}
+
+TEST_F(ListsApi, FailureFiltersReachTheStore) {
+  get_json(
+      "/api/v1/"
+      "api-failures?process_id=r1&attempt=2&connector=c&site=s&code=404&from=2026-05-16T14:32:11Z&to=2026-05-16T14:32:12Z&limit=7&cursor="
+      "x");
+  EXPECT_EQ(store_.failure_filter.run_id, "r1");
+  EXPECT_EQ(store_.failure_filter.attempt, 2U);
+  EXPECT_EQ(store_.failure_filter.connector_id, "c");
+  EXPECT_EQ(store_.failure_filter.site, "s");
+  EXPECT_EQ(store_.failure_filter.code, 404U);
+  EXPECT_EQ(store_.failure_filter.from_ns, kAt);
+  EXPECT_EQ(store_.failure_filter.to_ns, kAt + kSecond);
+  EXPECT_EQ(store_.limit, 7U);
+  EXPECT_EQ(store_.cursor, "x");
+  EXPECT_EQ(get_json("/api/v1/api-failures?code=200", 400).at("parameter"), "code");
+}
+
+TEST_F(ListsApi, ARunsFailuresAreThoseOfItsHighestAttemptUnlessAskedOtherwise) {
+  store_.runs = {run_named("r1", 1), run_named("r1", 3)};
+  get_json("/api/v1/runs/r1/api-failures");
+  EXPECT_EQ(store_.failure_filter.run_id, "r1");
+  EXPECT_EQ(store_.failure_filter.attempt, 3U);
+  get_json("/api/v1/runs/r1/api-failures?attempt=1");
+  EXPECT_EQ(store_.failure_filter.attempt, 1U);
+}
+
+TEST_F(ListsApi, AnOperationIsTheDocumentedJson) {
+  v1::Operation payload;
+  payload.set_version("1.4.0");
+  payload.set_error("no space");
+  payload.mutable_created_at()->set_seconds(kAt / kSecond);
+  payload.mutable_updated_at()->set_seconds(kAt / kSecond + 1);
+  OperationRow row{"o1", "failed", "build_connector", "u1", "invoices", kAt, kAt + kSecond, payload.SerializeAsString()};
+  store_.operations = {row};
+  const auto expected = json::parse(R"({"operation_id": "o1", "status": "failed", "name": "build_connector", "owner_id": "u1",
+    "connector_id": "invoices", "version": "1.4.0", "created_at": "2026-05-16T14:32:11.000Z", "updated_at": "2026-05-16T14:32:12.000Z",
+    "error": "no space"})");
+  EXPECT_EQ(get_json("/api/v1/operations/o1"), expected);
+  EXPECT_EQ(get_json("/api/v1/operations").at("items").at(0), expected);
+}
+
+TEST_F(ListsApi, ARemovedOperationIsNotThere) {
+  store_.operations = {OperationRow{"o1", "", "", "", "", 0, 0, std::nullopt}};
+  EXPECT_EQ(get_json("/api/v1/operations/o1", 404).at("operation_id"), "o1");
+  EXPECT_TRUE(get_json("/api/v1/operations").at("items").as_array().empty());
+  get_json("/api/v1/operations/o2", 404);
+}
+
+TEST_F(ListsApi, OperationFiltersReachTheStore) {
+  get_json("/api/v1/operations?status=done&name=n&owner_id=u&connector=c&limit=3");
+  EXPECT_EQ(store_.operation_filter.status, "done");
+  EXPECT_EQ(store_.operation_filter.name, "n");
+  EXPECT_EQ(store_.operation_filter.owner_id, "u");
+  EXPECT_EQ(store_.operation_filter.connector_id, "c");
+  EXPECT_EQ(store_.limit, 3U);
+}
+
+}  // namespace
+}  // namespace runfold::collector::test
