@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -110,6 +111,12 @@ class RawSocket {
   }
   /// Whether the other side ends the connection without a further byte.
   [[nodiscard]] bool is_ended() { return unread_.empty() && !more() && errno != EAGAIN; }
+
+  /// Whether something to read, or the end, is there within `limit_ms`.
+  [[nodiscard]] bool is_readable(int limit_ms) const {
+    pollfd waited{descriptor_, POLLIN, 0};
+    return !unread_.empty() || ::poll(&waited, 1, limit_ms) > 0;
+  }
 
   void shutdown_send() { ::shutdown(descriptor_, SHUT_WR); }
   void close() {

@@ -109,8 +109,8 @@ class ConnectionImpl final : public Connection {
       } else if (!co_await fill(reader_)) {
         if (closed_ || !deadline_.passed()) co_return false;
         const milliseconds limit = serving_->limits.request_time;
-        co_return co_await refuse(
-            {408, "Request Timeout", "The request was not complete within " + std::to_string(limit.count()) + " ms.", {}});
+        const Problem late{408, "Request Timeout", "The request was not complete within " + std::to_string(limit.count()) + " ms.", {}};
+        co_return co_await refuse(late);
       }
       state = reader_.read();
     }
@@ -132,8 +132,9 @@ class ConnectionImpl final : public Connection {
     if (deadline_.passed()) {
       const milliseconds limit = serving_->limits.response_time;
       serving_->report(request.method + " " + printable(request.path) + ": no response within " + std::to_string(limit.count()) + " ms");
-      co_return co_await refuse(
-          {503, "Service Unavailable", "There was no response within " + std::to_string(limit.count()) + " ms; try again.", {}});
+      const Problem late{
+          503, "Service Unavailable", "There was no response within " + std::to_string(limit.count()) + " ms; try again.", {}};
+      co_return co_await refuse(late);
     }
     if (!response) {
       serving_->report(request.method + " " + printable(request.path) + ": " + error);
@@ -232,7 +233,7 @@ class ConnectionImpl final : public Connection {
   }
 
   /// Says why the connection ends here. Always false.
-  asio::awaitable<bool> refuse(Problem problem) {
+  asio::awaitable<bool> refuse(const Problem& problem) {
     deadline_.set(kLastWords);
     std::string why;
     const Response response = problem.to_response();

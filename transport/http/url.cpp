@@ -69,6 +69,7 @@ Result<Url> parse_url(std::string_view text) {
   }
 
   const auto path = parsed->encoded_path();
+  if (!path.empty() && path.front() != '/') return invalid("has a port that is not a number from 1 to 65535");
   url.target = path.empty() ? "/" : std::string(path.data(), path.size());
   if (parsed->has_query()) {
     const auto query = parsed->encoded_query();
