@@ -72,14 +72,15 @@ boost::asio::awaitable<bool> PipelineImpl::run() {
     load(now);
     commit(now);
     watch(now);
-    if (more) {
+    if (failed_) break;
+    if (more || inbox_may_go_on()) {
       co_await boost::asio::post(context_, boost::asio::use_awaitable);
     } else {
       co_await idle();
     }
   }
-  const bool committed = co_await finish();
-  co_return committed && !failed_;
+  co_await finish();
+  co_return !failed_;
 }
 
 bool PipelineImpl::open() {
@@ -116,7 +117,7 @@ bool PipelineImpl::consume(Clock::time_point now) {
     if (!message) return false;
     budget.spend(message.record().value ? message.record().value->size() : 0);
     arrived(std::move(message));
-    if (!paused_ && inbox_.empty() && hold() != Hold::kNone) return true;
+    if (triggers_.full(open_batch()) || (!paused_ && partitions_.any_unclaimed())) return true;
   }
   return !paused_;
 }
@@ -137,20 +138,20 @@ bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& par
   const Origin origin{record.topic, record.partition, record.offset, record.timestamp_ms < 0 ? 0 : record.timestamp_ms * 1'000'000};
 
   if (value.size() > options_.record_bytes) {
-    refuse(message, "too_large",
+    refuse(message, partition.source, "too_large",
            "too_large: the value is " + std::to_string(value.size()) + " bytes, at most " + std::to_string(options_.record_bytes) +
                " are read");
   } else if (partition.source == Source::kEvents) {
     if (const auto event = decode_event(value); !event) {
-      refuse(message, reason(event.error().code), describe(event.error()));
+      refuse(message, partition.source, reason(event.error().code), describe(event.error()));
     } else if (!fold_.knows_run(event->key())) {
       return false;
     } else {
-      static_cast<void>(fold_.event(*event, origin));  // The fold counts duplicates itself.
+      static_cast<void>(fold_.event(*event, origin));  // It counts duplicates itself.
     }
   } else if (partition.source == Source::kLogs) {
     if (const auto logs = decode_log_batch(value, log_batch_); !logs) {
-      refuse(message, reason(logs.error().code), describe(logs.error()));
+      refuse(message, partition.source, reason(logs.error().code), describe(logs.error()));
     } else if (!fold_.knows_run_logs(log_batch_.key())) {
       return false;
     } else {
@@ -158,21 +159,21 @@ bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& par
     }
   } else {
     if (const auto operation = decode_operation(record.key.value_or(std::string_view{}), record.value); !operation) {
-      refuse(message, reason(operation.error().code), describe(operation.error()));
+      refuse(message, partition.source, reason(operation.error().code), describe(operation.error()));
     } else {
       static_cast<void>(fold_.operation(*operation, origin));
     }
   }
 
-  TopicCounts& read = read_[static_cast<std::size_t>(partition.source)];
-  ++read.records;
-  read.bytes += value.size() + (record.key ? record.key->size() : 0);
   Partitions::taken(partition, record.offset);
   if (!changed_since_) changed_since_ = Clock::now();
   return true;
 }
 
-void PipelineImpl::refuse(const kafka::Message& message, std::string_view reason, std::string sentence) {
+void PipelineImpl::refuse(const kafka::Message& message, Source source, std::string_view reason, std::string sentence) {
+  TopicCounts& refused = refused_[static_cast<std::size_t>(source)];
+  ++refused.records;
+  refused.bytes += message.record().value.value_or(std::string_view{}).size();
   dead_letters_.push_back(make_dead_letter(message, reason, std::move(sentence)));
   dead_letter_bytes_ += dead_letters_.back().bytes();
 }
@@ -183,8 +184,12 @@ void PipelineImpl::fold_inbox() {
     Partition* partition = partitions_.find(record.topic, record.partition);
     if (partition != nullptr && partition->state == Partition::State::kReading && !decode_and_fold(inbox_.front(), *partition)) return;
     inbox_.pop_front();
-    if (committer_.busy() && triggers_.full(open_batch())) return;
+    if (triggers_.full(open_batch())) return;
   }
+}
+
+bool PipelineImpl::inbox_may_go_on() const {
+  return !inbox_.empty() && !loader_.busy() && !triggers_.full(open_batch());
 }
 
 void PipelineImpl::load(Clock::time_point now) {
@@ -198,10 +203,9 @@ void PipelineImpl::load(Clock::time_point now) {
       fail(outcome->error->message);
     }
   }
-  if (loader_.busy() || inbox_.empty() || failed_) return;
-  if (committer_.busy() && triggers_.full(open_batch())) return;
+  if (failed_ || !inbox_may_go_on()) return;
   fold_inbox();
-  if (inbox_.empty()) return;
+  if (inbox_.empty() || triggers_.full(open_batch())) return;
 
   // One load for all that wait, not one each: thousands of runs may begin at once.
   Loader::Wanted wanted;
@@ -245,12 +249,12 @@ std::unique_ptr<SealedBatch> PipelineImpl::seal() {
   batch->counts = std::move(folded.counts);
   const std::array<const std::string*, 3> names{&options_.topics.events, &options_.topics.logs, &options_.topics.operations};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (read_[i].records == 0) continue;
+    if (refused_[i].records == 0) continue;
     TopicCounts& counts = batch->counts.topics[*names[i]];
-    counts.records = read_[i].records;
-    counts.bytes = read_[i].bytes;
+    counts.records += refused_[i].records;
+    counts.bytes += refused_[i].bytes;
   }
-  read_ = {};
+  refused_ = {};
   batch->dead_letters = std::move(dead_letters_);
   dead_letters_.clear();
   dead_letter_bytes_ = 0;
@@ -312,24 +316,27 @@ boost::asio::awaitable<void> PipelineImpl::idle() {
   }
 }
 
-boost::asio::awaitable<bool> PipelineImpl::finish() {
+boost::asio::awaitable<void> PipelineImpl::finish() {
   inbox_.clear();
   loader_.cancel();
   if (!failed_) {
     consumer_->pause();
     const auto deadline = Clock::now() + kCommitAtStop;
     while (!failed_ && Clock::now() < deadline && (committer_.busy() || changed_since_)) {
+      if (auto outcome = committer_.advance(Clock::now())) {
+        settle(std::move(*outcome));
+        continue;
+      }
       if (!committer_.busy()) committer_.begin(seal());
       co_await waker_->sleep_until(std::min(deadline, committer_.due_at().value_or(deadline)));
-      if (auto outcome = committer_.advance(Clock::now())) settle(std::move(*outcome));
+    }
+    if (committer_.busy() || changed_since_) {
+      fail("the last records were not committed in time; the next start folds them again");
     }
   }
-  const bool committed = !committer_.busy() && !changed_since_;
-  if (!committed) log_(3, "the last records folded were not committed in time; the next start folds them again");
   drop_folded();
   consumer_->close(kLeaveGroup);  // on_revoke() runs in here, and finds nothing to commit.
   consumer_.reset();
-  co_return committed;
 }
 
 void PipelineImpl::stop() {

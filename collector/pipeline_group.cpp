@@ -146,7 +146,7 @@ bool PipelineImpl::commit_before_revoke() {
 void PipelineImpl::drop_folded() {
   committer_.abandon();
   fold_.clear();
-  read_ = {};
+  refused_ = {};
   dead_letters_.clear();
   dead_letter_bytes_ = 0;
   changed_since_.reset();

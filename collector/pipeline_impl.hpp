@@ -58,8 +58,9 @@ class PipelineImpl final : public Pipeline {
   [[nodiscard]] bool consume(Clock::time_point now);
   void arrived(kafka::Message message);
   [[nodiscard]] bool decode_and_fold(const kafka::Message& message, Partition& partition);
-  void refuse(const kafka::Message& message, std::string_view reason, std::string sentence);
+  void refuse(const kafka::Message& message, Source source, std::string_view reason, std::string sentence);
   void fold_inbox();
+  [[nodiscard]] bool inbox_may_go_on() const;
   void load(Clock::time_point now);
   void commit(Clock::time_point now);
   [[nodiscard]] std::unique_ptr<SealedBatch> seal();
@@ -67,7 +68,7 @@ class PipelineImpl final : public Pipeline {
   [[nodiscard]] Hold hold();
   [[nodiscard]] CommitTriggers::Open open_batch() const;
   [[nodiscard]] boost::asio::awaitable<void> idle();
-  [[nodiscard]] boost::asio::awaitable<bool> finish();
+  [[nodiscard]] boost::asio::awaitable<void> finish();
   void fail(std::string reason);
 
   // The group gives and takes partitions: pipeline_group.cpp
@@ -108,8 +109,8 @@ class PipelineImpl final : public Pipeline {
 
   LogBatchView log_batch_;
   Fold fold_;
-  /// By Source: what was read since the last batch was sealed.
-  std::array<TopicCounts, 3> read_{};
+  /// By Source: what was refused since the last batch was sealed. The fold counts the others.
+  std::array<TopicCounts, 3> refused_{};
   std::vector<DeadLetter> dead_letters_;
   std::size_t dead_letter_bytes_ = 0;
   std::optional<Clock::time_point> changed_since_;
