@@ -27,6 +27,7 @@ constexpr auto kPatience = std::chrono::seconds(40);
 struct Received {
   TopicPartition at;
   std::int64_t offset = 0;
+  std::int64_t timestamp_ms = -1;
   std::optional<std::string> key;
   std::optional<std::string> value;
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
@@ -81,6 +82,13 @@ class Member {
     return true;
   }
 
+  /// Takes one message if one is there, waiting for nothing.
+  bool poll_one() {
+    const Message message = consumer->poll();
+    if (message) take(message);
+    return static_cast<bool>(message);
+  }
+
   /// For two members in one thread: one round of run_until.
   void turn() {
     bool once = false;
@@ -112,6 +120,7 @@ class Member {
     Received& one = received.emplace_back();
     one.at = {std::string(record.topic), record.partition};
     one.offset = record.offset;
+    one.timestamp_ms = record.timestamp_ms;
     one.key = owned(record.key);
     one.value = owned(record.value);
     for (const Header& header : message.headers()) one.headers.emplace_back(header.name, owned(header.value));

@@ -57,7 +57,7 @@ class Positions {
       Slot& slot = slots_[i];
       if (slot.at.partition != partition) continue;
       if (slot.topic_handle != topic_handle) {
-        if (slot.topic_handle != nullptr || slot.at.topic != std::string_view(name_of())) continue;
+        if (slot.at.topic != std::string_view(name_of())) continue;
         slot.topic_handle = topic_handle;
       }
       last_ = i;

@@ -1,0 +1,45 @@
+// Addresses on loopback where nobody answers, in the two ways that a network has.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace runfold::test {
+
+/// A port of this host that is held, so that nobody else gets it, yet does not answer as long as this lives.
+class UnansweredAddress {
+ public:
+  enum class Kind {
+    kRefuses,  ///< Connections are refused at once.
+    kSilent,   ///< Connections are taken by the kernel, and nothing ever comes back.
+  };
+
+  explicit UnansweredAddress(Kind kind) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(socket_, generic, size) != 0 || ::getsockname(socket_, generic, &size) != 0) std::abort();
+    if (kind == Kind::kSilent && ::listen(socket_, 64) != 0) std::abort();
+    port_ = ntohs(address.sin_port);
+  }
+  ~UnansweredAddress() { ::close(socket_); }
+  UnansweredAddress(const UnansweredAddress&) = delete;
+  UnansweredAddress& operator=(const UnansweredAddress&) = delete;
+
+  [[nodiscard]] int port() const noexcept { return port_; }
+  [[nodiscard]] std::string text() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  int socket_;
+  int port_ = 0;
+};
+
+}  // namespace runfold::test
