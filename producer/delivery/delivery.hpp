@@ -21,7 +21,7 @@
 namespace runfold::delivery {
 
 struct DeliverySettings {
-  kafka::TopicNames topics;
+  kafka::TopicNames topics = {};
   /// Bound on the ring. As much again may be handed to Kafka and unacknowledged, once here and once in its client.
   std::size_t queue_bytes = 8 * 1024 * 1024;
   /// A record is made to fit this. Must be at most an eighth of queue_bytes, so that the ring takes several of them.

@@ -32,10 +32,10 @@ struct LogView {
   std::int64_t logged_at_ns = 0;
   v1::Severity severity = v1::SEVERITY_INFO;
   v1::LogStream stream = v1::LOG_STREAM_APPLICATION;
-  std::string_view message;
-  std::string_view step_id;
+  std::string_view message = {};
+  std::string_view step_id = {};
   /// One JSON value in text form, or empty.
-  std::string_view detail_json;
+  std::string_view detail_json = {};
 };
 
 /// What became of an attempt to queue a record.

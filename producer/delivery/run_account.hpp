@@ -17,15 +17,15 @@ namespace runfold::delivery {
 
 /// Who speaks, and in which trace.
 struct RunDescription {
-  std::string run_id;
-  std::string connector_id;
-  std::string version;
-  std::string site;
+  std::string run_id = {};
+  std::string connector_id = {};
+  std::string version = {};
+  std::string site = {};
   std::uint32_t attempt = 1;
-  std::string source_id;
+  std::string source_id = {};
   /// The run's own span; empty when it is not traced.
-  std::string traceparent;
-  std::string tracestate;
+  std::string traceparent = {};
+  std::string tracestate = {};
   /// 0: this run sends no heartbeats of its own.
   std::chrono::milliseconds heartbeat_interval{0};
 };

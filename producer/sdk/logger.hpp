@@ -15,9 +15,9 @@ namespace runfold {
 /// What goes with a message into the structured record, and not onto the stderr line.
 struct LogFields {
   /// Where in the connector the line comes from, for example "upload".
-  std::string_view step;
+  std::string_view step = {};
   /// Anything one would filter or pivot on. null: none.
-  boost::json::value detail;
+  boost::json::value detail = nullptr;
 };
 
 /// Logs for one run. Each call writes one line to stderr,

@@ -139,7 +139,9 @@ Run Producer::start_run(RunOptions options) {
   // A tracestate belongs to the traceparent that it came with.
   if (parent && from_environment) description.tracestate = usable_tracestate(environment("TRACESTATE").value_or(""));
 
+  about.joined = options.joined;
   auto core = std::make_shared<RunCore>(impl_->delivery, std::move(about));
+  if (options.joined) return Run(std::make_shared<Run::Impl>(std::move(core)));
   v1::SyncEvent event;
   auto& started = *event.mutable_started();
   if (impl_->settings.heartbeat_interval.count() > 0)

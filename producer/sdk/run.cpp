@@ -24,7 +24,7 @@ Run& Run::operator=(Run&& other) noexcept {
 }
 
 Run::~Run() {
-  if (!impl_ || finished()) return;
+  if (!impl_ || finished() || impl_->core->joined()) return;
   if (std::uncaught_exceptions() > exceptions_at_start_) {
     finish({.result = v1::RUN_RESULT_FAILURE, .exit_code = {}, .signal = {}, .error = std::string(kUnwound)});
   } else {

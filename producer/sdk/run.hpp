@@ -16,27 +16,30 @@ namespace runfold {
 
 struct RunOptions {
   /// Empty: RUNFOLD_RUN_ID, or else a new random UUID.
-  std::string run_id;
+  std::string run_id = {};
   /// 0: RUNFOLD_ATTEMPT, or else 1.
   std::uint32_t attempt = 0;
   /// Empty: TRACEPARENT, or else a new trace.
-  std::string traceparent;
+  std::string traceparent = {};
   /// The connector's OS process; absent: this one.
-  std::optional<std::uint64_t> os_pid;
+  std::optional<std::uint64_t> os_pid = {};
   /// The account the connector runs for.
-  std::string account;
+  std::string account = {};
+  /// The run was started elsewhere, and is only spoken of here: no Started is emitted, and leaving scope does not end it.
+  /// A Completed says no duration unless it is given one. Set heartbeat_interval to 0 with it.
+  bool joined = false;
 };
 
 /// How a run ended.
 struct RunEnd {
   v1::RunResult result = v1::RUN_RESULT_SUCCESS;
-  std::optional<int> exit_code;
-  std::optional<int> signal;
-  std::string error;
+  std::optional<int> exit_code = {};
+  std::optional<int> signal = {};
+  std::string error = {};
 };
 
 /// A run under way. Leaving scope without finish() ends it: as failed with the exception's text when one is in flight,
-/// as success otherwise.
+/// as success otherwise; unless it was joined.
 ///
 /// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
 /// but what they emit after finish() is dropped and counted.

@@ -71,7 +71,7 @@ bool RunCore::log(const delivery::LogView& record) {
 bool RunCore::finish(v1::SyncEvent completed) {
   const bool ended_before = finished_.exchange(true, std::memory_order_acq_rel);
   if (account_ == nullptr) return !ended_before;
-  if (!completed.completed().has_duration()) {
+  if (!completed.completed().has_duration() && !about_.joined) {
     set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
   }
   fill(completed, {});

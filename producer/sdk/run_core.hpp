@@ -25,6 +25,8 @@ class RunCore {
   struct About {
     delivery::RunDescription description;
     Span span;
+    /// Started elsewhere: see RunOptions.
+    bool joined = false;
   };
 
   /// `delivery` is null when the producer is off.
@@ -37,6 +39,7 @@ class RunCore {
   [[nodiscard]] std::uint32_t attempt() const noexcept { return about_.description.attempt; }
   [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }
   [[nodiscard]] const Span& span() const noexcept { return about_.span; }
+  [[nodiscard]] bool joined() const noexcept { return about_.joined; }
   [[nodiscard]] bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }
 
   /// Which try of the step a new one is, from 1.

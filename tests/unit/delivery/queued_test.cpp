@@ -1,0 +1,155 @@
+// Records on their way into the ring: what is written by hand reads as the contract says, and what does not fit is made to.
+#include "producer/delivery/queued.hpp"
+
+#include "producer/delivery/fit.hpp"
+#include "producer/delivery/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <random>
+#include <string>
+
+namespace runfold::delivery {
+namespace {
+
+constexpr std::size_t kLimit = 4096;
+
+struct Queue {
+  Ring ring{1 << 20};
+  RunAccount run{RunDescription{}};
+
+  v1::LogRecord only_log() {
+    v1::LogRecord out;
+    const Queued queued = read_queued(ring.front());
+    EXPECT_TRUE(out.ParseFromArray(queued.body.data(), static_cast<int>(queued.body.size())));
+    ring.pop();
+    return out;
+  }
+};
+
+TEST(Queued, ALogRecordWrittenByHandEqualsTheGeneratedOne) {
+  Queue queue;
+  std::mt19937 random(11);
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string message(random() % 300, 'm');
+    const std::string step(random() % 40, 's');
+    const std::string detail = random() % 2 ? "{\"a\":1}" : "";
+    const auto severity = static_cast<v1::Severity>(random() % 9);
+    const std::int64_t at = i == 0 ? 0 : i == 1 ? 1'000'000'000 : i == 2 ? 7 : static_cast<std::int64_t>(random()) * 1'000'000'007;
+    ASSERT_FALSE(queue_log(queue.ring, queue.run,
+                           LogView{.logged_at_ns = at, .severity = severity, .message = message, .step_id = step, .detail_json = detail},
+                           kLimit)
+                     .dropped);
+    EXPECT_EQ(read_queued(queue.ring.front()).time_ns, at);
+    v1::LogRecord expected;
+    expected.mutable_logged_at()->set_seconds(at / 1'000'000'000);
+    expected.mutable_logged_at()->set_nanos(static_cast<std::int32_t>(at % 1'000'000'000));
+    expected.set_severity(severity);
+    expected.set_stream(v1::LOG_STREAM_APPLICATION);
+    expected.set_message(message);
+    expected.set_step_id(step);
+    expected.set_detail_json(detail);
+    const v1::LogRecord got = queue.only_log();
+    ASSERT_TRUE(google::protobuf::util::MessageDifferencer::Equals(got, expected)) << got.ShortDebugString();
+  }
+}
+
+TEST(Queued, InvalidUtf8IsReplacedAndTheBytesAreKeptInRaw) {
+  Queue queue;
+  ASSERT_FALSE(queue_log(queue.ring, queue.run, LogView{.message = "a\xff\xc3\x28z", .step_id = "\xed\xa0\x80"}, kLimit).dropped);
+  const auto record = queue.only_log();
+  EXPECT_EQ(record.message(), "a\xef\xbf\xbd\xef\xbf\xbd(z");
+  EXPECT_EQ(record.raw(), "a\xff\xc3\x28z");
+  EXPECT_TRUE(is_utf8(record.step_id()));
+  EXPECT_FALSE(record.truncated());
+}
+
+TEST(Queued, ALongMessageIsCutBetweenCharactersAndMarked) {
+  Queue queue;
+  std::string message;
+  while (message.size() < 3 * kLimit) message += "€";
+  ASSERT_FALSE(queue_log(queue.ring, queue.run, LogView{.message = message}, kLimit).dropped);
+  const auto record = queue.only_log();
+  EXPECT_TRUE(record.truncated());
+  EXPECT_LE(record.ByteSizeLong(), kLimit);
+  EXPECT_GT(record.message().size(), kLimit / 2 - 4);
+  EXPECT_TRUE(is_utf8(record.message()));
+  EXPECT_EQ(message.substr(0, record.message().size()), record.message());
+}
+
+TEST(Queued, ALongDetailStaysOneJsonValue) {
+  Queue queue;
+  std::string detail = "{\"text\":\"";
+  while (detail.size() < 3 * kLimit) detail += "\\u0001\\\"x";
+  detail += "\"}";
+  ASSERT_FALSE(queue_log(queue.ring, queue.run, LogView{.message = "short", .detail_json = detail}, kLimit).dropped);
+  const auto record = queue.only_log();
+  EXPECT_EQ(record.message(), "short");
+  EXPECT_TRUE(record.truncated());
+  const auto json = boost::json::parse(record.detail_json());
+  const std::string beginning(json.at("truncated").as_string());
+  EXPECT_GT(beginning.size(), kLimit / 32);
+  EXPECT_EQ(detail.substr(0, beginning.size()), beginning);
+}
+
+TEST(Queued, AnyLogRecordIsMadeToFitTheLimit) {
+  std::mt19937 random(3);
+  const auto any = [&] {
+    std::string out(random() % 6 == 0 ? random() % (2 * kLimit) : random() % 50, '\0');
+    for (auto& c : out) c = static_cast<char>(random());
+    return out;
+  };
+  for (int i = 0; i < 500; ++i) {
+    v1::LogRecord record;
+    record.set_message(any());
+    record.set_step_id(any());
+    record.set_detail_json(any());
+    record.set_raw(any());
+    record.mutable_api_call()->set_method(any());
+    record.mutable_api_call()->set_request_uri(any());
+    record.mutable_api_call()->set_response_body(any());
+    record.mutable_api_call()->set_transport_error(any());
+    if (fits(record, kLimit)) continue;
+    ASSERT_TRUE(fit(record, kLimit));
+    ASSERT_TRUE(fits(record, kLimit)) << record.ByteSizeLong();
+  }
+}
+
+TEST(Queued, AnEventsErrorIsCutAndItsNamesAreBounded) {
+  v1::SyncEvent event;
+  event.mutable_step_failed()->set_step_id(std::string(1000, 's'));
+  event.mutable_step_failed()->set_error(std::string(100'000, 'e'));
+  ASSERT_FALSE(fits(event, kLimit));
+  ASSERT_TRUE(fit(event, kLimit));
+  EXPECT_EQ(event.step_failed().step_id().size(), kMaxNameBytes);
+  EXPECT_EQ(event.step_failed().error(), std::string(kLimit / 2, 'e') + " [cut]");
+  EXPECT_TRUE(fits(event, kLimit));
+}
+
+TEST(Queued, WhatCannotBeCutIsTooLarge) {
+  Queue queue;
+  v1::SyncEvent event;
+  event.mutable_occurred_at()->set_seconds(1);
+  event.mutable_heartbeat();
+  event.mutable_trace()->set_tracestate(std::string(2 * kLimit, 't'));
+  EXPECT_EQ(queue_event(queue.ring, queue.run, event, kLimit).dropped, Drop::kTooLarge);
+  EXPECT_TRUE(queue.ring.empty());
+}
+
+TEST(Text, OnlyWellFormedUtf8IsTakenForIt) {
+  for (const std::string_view good : {"", "plain ascii, long enough for the fast path", "\xc2\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  for (const std::string_view bad : {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+                                     "\xf5\x80\x80\x80", "\xe2\x82", "12345678\xff"}) {
+    EXPECT_FALSE(is_utf8(bad)) << bad;
+    EXPECT_TRUE(is_utf8(replace_invalid_utf8(bad)));
+  }
+}
+
+}  // namespace
+}  // namespace runfold::delivery

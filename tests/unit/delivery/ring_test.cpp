@@ -1,0 +1,139 @@
+// The ring: order, bounds, closing, and many writers at once.
+#include "producer/delivery/ring.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <deque>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace runfold::delivery {
+namespace {
+
+bool put(Ring& ring, std::string_view text, std::size_t up_to = 0) {
+  const auto claim = ring.claim(text.size(), up_to == 0 ? ring.bound_bytes() : up_to);
+  if (claim.data == nullptr) return false;
+  std::memcpy(claim.data, text.data(), text.size());
+  ring.commit(claim, text.size());
+  return true;
+}
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(Ring, RecordsOfAnySizeComeOutAsTheyWentInOverManyLaps) {
+  std::mt19937 random(7);
+  Ring ring(4096);
+  std::deque<std::string> oracle;
+  std::size_t refused = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string text(random() % 600, static_cast<char>('a' + i % 26));
+    if (put(ring, text)) {
+      oracle.push_back(text);
+    } else {
+      ++refused;
+    }
+    for (unsigned n = random() % 3; n > 0 && !oracle.empty(); --n) {
+      ASSERT_EQ(text_of(ring.front()), oracle.front());
+      ring.pop();
+      oracle.pop_front();
+    }
+    if (oracle.empty()) ring.publish();
+  }
+  EXPECT_GT(refused, 0U);
+  for (; !oracle.empty(); oracle.pop_front(), ring.pop()) ASSERT_EQ(text_of(ring.front()), oracle.front());
+  EXPECT_TRUE(ring.front().empty());
+  EXPECT_TRUE(ring.empty());
+}
+
+TEST(Ring, ARecordNotYetCommittedHoldsBackThoseBehindIt) {
+  Ring ring(4096);
+  const auto slow = ring.claim(4, 4096);
+  ASSERT_TRUE(put(ring, "fast"));
+  EXPECT_TRUE(ring.front().empty());
+  EXPECT_FALSE(ring.empty());
+  std::memcpy(slow.data, "slow", 4);
+  ring.commit(slow, 4);
+  EXPECT_EQ(text_of(ring.front()), "slow");
+  ring.pop();
+  EXPECT_EQ(text_of(ring.front()), "fast");
+}
+
+TEST(Ring, ARefusedClaimTakesNothingAndSpaceComesBackWhenRead) {
+  Ring ring(1024);
+  const std::string big(900, 'x');
+  ASSERT_TRUE(put(ring, big));
+  const auto refused = ring.claim(200, 1024);
+  EXPECT_EQ(refused.refusal, Ring::Refusal::kFull);
+  EXPECT_TRUE(put(ring, std::string(64, 'y')));
+  EXPECT_EQ(text_of(ring.front()), big);
+  ring.pop();
+  ring.publish();
+  EXPECT_TRUE(put(ring, std::string(200, 'z')));
+  EXPECT_EQ(ring.records(), 3U);
+}
+
+TEST(Ring, AClaimSeesOnlyItsShareOfTheRing) {
+  Ring ring(1024);
+  int small = 0;
+  while (put(ring, std::string(40, 'd'), 512)) ++small;
+  EXPECT_EQ(small, 512 / 48);
+  EXPECT_TRUE(put(ring, std::string(40, 'e'), 1024));
+  EXPECT_FALSE(put(ring, std::string(40, 'd'), 512));
+}
+
+TEST(Ring, AClosedRingRefusesAndStillGivesWhatItHolds) {
+  Ring ring(1024);
+  ASSERT_TRUE(put(ring, "before"));
+  ring.close();
+  EXPECT_EQ(ring.claim(5, 1024).refusal, Ring::Refusal::kClosed);
+  EXPECT_EQ(text_of(ring.front()), "before");
+  ring.pop();
+  EXPECT_TRUE(ring.empty());
+}
+
+TEST(Ring, WritersOnManyThreadsLoseNothingAndKeepTheirOwnOrder) {
+  constexpr int kWriters = 8;
+  constexpr std::uint32_t kEach = 20'000;
+  Ring ring(16 * 1024);
+  std::vector<std::thread> writers;
+  for (std::uint32_t writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&ring, writer] {
+      for (std::uint32_t i = 0; i < kEach;) {
+        const std::uint32_t fields[2] = {writer, i};
+        std::string text(8 + (i * 7 + writer) % 90, 'p');
+        std::memcpy(text.data(), fields, sizeof fields);
+        if (put(ring, text)) {
+          ++i;
+        } else {
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  std::uint32_t next[kWriters] = {};
+  for (std::uint32_t read = 0; read < kWriters * kEach;) {
+    const auto bytes = ring.front();
+    if (bytes.empty()) {
+      ring.publish();
+      std::this_thread::yield();
+      continue;
+    }
+    std::uint32_t fields[2];
+    std::memcpy(fields, bytes.data(), sizeof fields);
+    EXPECT_EQ(fields[1], next[fields[0]]++);
+    EXPECT_EQ(bytes.size(), 8 + (fields[1] * 7 + fields[0]) % 90);
+    ring.pop();
+    ++read;
+  }
+  for (auto& writer : writers) writer.join();
+  EXPECT_TRUE(ring.empty());
+  EXPECT_EQ(ring.records(), std::uint64_t{kWriters} * kEach);
+}
+
+}  // namespace
+}  // namespace runfold::delivery
