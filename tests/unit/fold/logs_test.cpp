@@ -1,0 +1,251 @@
+// Log batches: counts, chunks, API failures.
+#include "runfold/v1/api_failure.pb.h"
+#include "tests/support/folding.hpp"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+namespace runfold::collector {
+namespace {
+
+using test::Folding;
+using test::Telling;
+
+constexpr TimeNs kSecond = 1'000'000'000;
+
+const RunLogsRow& row(Folding& f) {
+  f.commit();
+  return f.run_logs.at({"r-1", 1});
+}
+
+TEST(Logs, RecordsAreCountedBySeverityAndKeptInOrder) {
+  Folding f;
+  Telling t;
+  auto batch = t.logs(10, {"one", "two", "three"});
+  batch.mutable_records(1)->set_severity(v1::SEVERITY_ERROR);
+  batch.mutable_records(2)->set_stream(v1::LOG_STREAM_STDERR);
+  EXPECT_EQ(f.send(batch), Folded::kFolded);
+  EXPECT_EQ(f.fold.dirty_rows(), 2U);
+  EXPECT_GT(f.fold.pending_log_bytes(), 0U);
+  const RunLogsRow& logs = row(f);
+  EXPECT_EQ(logs.counts[3], 1U);
+  EXPECT_EQ(logs.counts[6], 2U);
+  EXPECT_EQ(logs.received, 3U);
+  EXPECT_EQ(logs.next_chunk, 1U);
+  EXPECT_EQ(logs.connector_id, "invoices");
+  EXPECT_EQ(logs.version, "1.2");
+  EXPECT_EQ(logs.site, "acme");
+  ASSERT_EQ(f.chunks.size(), 1U);
+  const PendingLogs& chunk = f.chunks[0];
+  EXPECT_EQ(chunk.key, (RunKey{"r-1", 1}));
+  EXPECT_EQ(chunk.records, 3U);
+  EXPECT_EQ(chunk.first_ns, 10 * kSecond);
+  EXPECT_EQ(chunk.last_ns, 12 * kSecond);
+  EXPECT_EQ(chunk.severities, (1 << 3) | (1 << 6));
+  EXPECT_EQ(chunk.streams, (1 << v1::LOG_STREAM_APPLICATION) | (1 << v1::LOG_STREAM_STDERR));
+  v1::LogBatch kept;
+  kept.mutable_records()->CopyFrom(batch.records());
+  EXPECT_EQ(chunk.batch, kept.SerializeAsString());
+  EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[3][v1::LOG_STREAM_APPLICATION], 1U);
+  EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[6][v1::LOG_STREAM_STDERR], 1U);
+  EXPECT_EQ(f.fold.pending_log_bytes(), 0U);
+}
+
+TEST(Logs, OfABatchSeenInPartOnlyTheRestIsFolded) {
+  Folding f;
+  Telling t;
+  const auto all = t.logs(10, {"one", "two", "three", "four"});
+  auto middle = all;
+  middle.set_first_sequence(2);
+  middle.mutable_records()->DeleteSubrange(3, 1);
+  middle.mutable_records()->DeleteSubrange(0, 1);
+  f.send(middle);
+  f.restart();
+  EXPECT_EQ(f.send(all), Folded::kFolded);
+  EXPECT_EQ(f.send(all), Folded::kDuplicate);
+  EXPECT_EQ(row(f).received, 4U);
+  EXPECT_EQ(f.last_counts.topics.at("runfold.logs").duplicates, 1U);
+  ASSERT_EQ(f.chunks.size(), 2U);
+  v1::LogBatch second;
+  ASSERT_TRUE(second.ParseFromString(f.chunks[1].batch));
+  ASSERT_EQ(second.records_size(), 2);
+  EXPECT_EQ(second.records(0).message(), "one");
+  EXPECT_EQ(second.records(1).message(), "four");
+}
+
+TEST(Logs, ADuplicateBatchMakesNoRow) {
+  Folding f;
+  Telling t;
+  const auto batch = t.logs(10, {"one"});
+  f.send(batch);
+  f.commit();
+  EXPECT_EQ(f.send(batch), Folded::kDuplicate);
+  EXPECT_EQ(f.fold.dirty_rows(), 0U);
+}
+
+TEST(Logs, ABatchWithNoRecordsIsNothing) {
+  Folding f;
+  Telling t;
+  EXPECT_EQ(f.send(t.logs(10, {})), Folded::kFolded);
+  EXPECT_EQ(f.fold.dirty_rows(), 0U);
+}
+
+TEST(Logs, ChunksOfARunAreNumberedOnAcrossRestarts) {
+  Folding f;
+  Telling t;
+  f.send(t.logs(10, {"one"}));
+  f.restart();
+  f.send(t.logs(11, {"two"}));
+  f.send(t.logs(12, {"three"}));
+  f.commit();
+  ASSERT_EQ(f.chunks.size(), 2U);
+  EXPECT_EQ(f.chunks[0].chunk, 0U);
+  EXPECT_EQ(f.chunks[1].chunk, 1U);
+  EXPECT_EQ(f.chunks[1].records, 2U);
+  EXPECT_EQ(f.run_logs.at({"r-1", 1}).next_chunk, 2U);
+}
+
+TEST(Logs, MoreThanAMebibyteIsSplitIntoConsecutiveChunks) {
+  Folding f;
+  Telling t;
+  for (int i = 0; i < 5; ++i) f.send(t.logs(10, std::vector<std::string>(10, std::string(50'000, 'x'))));
+  f.send(t.logs(10, {std::string(2'000'000, 'y')}));
+  f.send(t.logs(10, {"small"}));
+  f.commit();
+  ASSERT_EQ(f.chunks.size(), 5U);
+  std::uint32_t records = 0;
+  for (std::size_t i = 0; i < f.chunks.size(); ++i) {
+    EXPECT_EQ(f.chunks[i].chunk, i);
+    EXPECT_TRUE(f.chunks[i].batch.size() <= 1024 * 1024 || f.chunks[i].records == 1);
+    records += f.chunks[i].records;
+  }
+  EXPECT_EQ(records, 52U);
+  EXPECT_EQ(f.run_logs.at({"r-1", 1}).next_chunk, 5U);
+}
+
+TEST(Logs, RecordsWithoutATimeTakeThatOfTheirKafkaRecord) {
+  Folding f;
+  Telling t;
+  auto batch = t.logs(10, {"one"});
+  batch.mutable_records(0)->clear_logged_at();
+  f.origin.record_time_ns = 77;
+  f.send(batch);
+  f.commit();
+  EXPECT_EQ(f.chunks[0].first_ns, 77);
+}
+
+v1::LogBatch failing_call(Telling& t, std::optional<std::uint32_t> code) {
+  auto batch = t.logs(10, {"before", "GET /files/9 answered 404"});
+  auto& record = *batch.mutable_records(1);
+  record.set_step_id("upload");
+  record.set_stream(v1::LOG_STREAM_CONTAINER_API);
+  record.set_severity(v1::SEVERITY_ERROR);
+  auto& call = *record.mutable_api_call();
+  call.set_method("GET");
+  call.set_request_uri("/files/9");
+  call.set_response_body("no such file");
+  call.set_response_body_truncated(true);
+  call.mutable_duration()->set_nanos(5);
+  if (code) call.set_response_code(*code);
+  return batch;
+}
+
+TEST(Logs, AFailingCallBecomesAnApiFailureOfItsRun) {
+  Folding f;
+  Telling t;
+  f.send(failing_call(t, 404));
+  EXPECT_EQ(row(f).api_failures, 1U);
+  ASSERT_EQ(f.api_failures.size(), 1U);
+  const ApiFailureRow& failure = f.api_failures.begin()->second;
+  EXPECT_EQ(failure.key, (RunKey{"r-1", 1}));
+  EXPECT_EQ(failure.connector_id, "invoices");
+  EXPECT_EQ(failure.site, "acme");
+  EXPECT_EQ(failure.at_ns, 11 * kSecond);
+  EXPECT_EQ(failure.code, 404U);
+  v1::ApiFailure payload;
+  ASSERT_TRUE(payload.ParseFromString(failure.payload));
+  EXPECT_EQ(payload.failure_id(), failure.failure_id);
+  EXPECT_EQ(payload.run_id(), "r-1");
+  EXPECT_EQ(payload.attempt(), 1U);
+  EXPECT_EQ(payload.version(), "1.2");
+  EXPECT_EQ(payload.step_id(), "upload");
+  EXPECT_EQ(payload.at().seconds(), 11);
+  EXPECT_EQ(payload.call().method(), "GET");
+  EXPECT_EQ(payload.call().request_uri(), "/files/9");
+  EXPECT_EQ(payload.call().response_code(), 404U);
+  EXPECT_EQ(payload.call().response_body(), "no such file");
+  EXPECT_TRUE(payload.call().response_body_truncated());
+  EXPECT_EQ(payload.call().duration().nanos(), 5);
+  EXPECT_EQ(f.last_counts.connectors.at("invoices").api_failures[4], 1U);
+}
+
+TEST(Logs, ACallWithNoResponseHasNoCode) {
+  Folding f;
+  Telling t;
+  f.send(failing_call(t, {}));
+  f.send(failing_call(t, 999));
+  f.commit();
+  EXPECT_EQ(f.last_counts.connectors.at("invoices").api_failures[0], 2U);
+  std::vector<std::optional<std::uint32_t>> codes;
+  for (const auto& [id, failure] : f.api_failures) codes.push_back(failure.code);
+  EXPECT_THAT(codes, testing::UnorderedElementsAre(std::nullopt, std::optional(999U)));
+}
+
+TEST(Logs, AFailureHasOneIdForEverDerivedFromItsNumber) {
+  Folding one;
+  Folding other;
+  Telling t;
+  const auto batch = failing_call(t, 404);
+  one.send(batch);
+  one.commit();
+  other.origin.offset = 9000;
+  auto alone = batch;
+  alone.mutable_records()->DeleteSubrange(0, 1);
+  alone.set_first_sequence(2);
+  other.send(alone);
+  other.commit();
+  EXPECT_EQ(one.api_failures.begin()->first, other.api_failures.begin()->first);
+  EXPECT_EQ(one.api_failures.begin()->first.size(), 36U);
+
+  Folding third;
+  Telling another("r-1", "s-2");
+  third.send(failing_call(another, 404));
+  third.commit();
+  EXPECT_NE(one.api_failures.begin()->first, third.api_failures.begin()->first);
+}
+
+TEST(Logs, AFailureThatIsNotNumberedIsNamedByItsPlaceInTheLog) {
+  Folding f;
+  Telling t;
+  auto batch = failing_call(t, 404);
+  batch.set_first_sequence(0);
+  f.send(batch);
+  f.send(batch);
+  f.commit();
+  EXPECT_EQ(f.api_failures.size(), 2U) << "two places, two failures";
+  Folding again;
+  again.send(batch);
+  again.commit();
+  EXPECT_TRUE(f.api_failures.contains(again.api_failures.begin()->first)) << "the same place read again is the same failure";
+}
+
+TEST(Logs, StateThatCannotBeReadIsNotTakenForNone) {
+  Folding f;
+  Telling t;
+  f.send(t.logs(10, {"one"}));
+  const RunLogsRow good = row(f);
+  const auto readable = [&](const std::function<void(RunLogsRow&)>& damage) {
+    Fold fold;
+    RunLogsRow damaged = good;
+    damage(damaged);
+    return fold.supply_run_logs({"r-1", 1}, damaged);
+  };
+  EXPECT_TRUE(readable([](RunLogsRow&) {}));
+  EXPECT_FALSE(readable([](RunLogsRow& logs) { logs.fold_state.clear(); }));
+  EXPECT_FALSE(readable([](RunLogsRow& logs) { logs.fold_state.pop_back(); }));
+  EXPECT_FALSE(readable([](RunLogsRow& logs) { logs.fold_state[1] = 2; })) << "made by a later release";
+}
+
+}  // namespace
+}  // namespace runfold::collector
