@@ -310,9 +310,9 @@ boost::asio::awaitable<void> PipelineImpl::idle() {
   if (kafka_mention_.running()) at_latest(kafka_mention_.due_at());
 
   if (hold() != Hold::kNone && !paused_) {
-    co_await waker_->sleep_until(until);  // The consumer has records for us, but they must wait.
+    co_await waker_->rest_until(until);  // The consumer has records for us, but they must wait.
   } else {
-    co_await (waker_->sleep_until(until) || consumer_->wait(kHeartbeat));
+    co_await (waker_->rest_until(until) || consumer_->wait(kHeartbeat));
   }
 }
 
@@ -328,7 +328,7 @@ boost::asio::awaitable<void> PipelineImpl::finish() {
         continue;
       }
       if (!committer_.busy()) committer_.begin(seal());
-      co_await waker_->sleep_until(std::min(deadline, committer_.due_at().value_or(deadline)));
+      co_await waker_->rest_until(std::min(deadline, committer_.due_at().value_or(deadline)));
     }
     if (committer_.busy() || changed_since_) {
       fail("the last records were not committed in time; the next start folds them again");
@@ -359,7 +359,7 @@ void Waker::wake() {
   });
 }
 
-boost::asio::awaitable<void> Waker::sleep_until(Clock::time_point then) {
+boost::asio::awaitable<void> Waker::rest_until(Clock::time_point then) {
   if (!woken_) {
     timer_.expires_at(then);
     boost::system::error_code cut_short;

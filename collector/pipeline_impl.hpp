@@ -35,7 +35,7 @@ class Waker : public std::enable_shared_from_this<Waker> {
   /// The sleep under way ends, or the next one ends at once. Thread: any.
   void wake();
   /// Sleeps until then, or until woken. Thread: the pipeline's.
-  [[nodiscard]] boost::asio::awaitable<void> sleep_until(Clock::time_point then);
+  [[nodiscard]] boost::asio::awaitable<void> rest_until(Clock::time_point then);
 
  private:
   boost::asio::steady_timer timer_;

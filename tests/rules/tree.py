@@ -35,6 +35,8 @@ FORBIDDEN_WORDS = [
     (re.compile(r"sleep_for|sleep_until|\busleep\("), "wait on a condition, not on a sleep"),
     (re.compile(r"catch \(\.\.\.\) \{\s*\}"), "an error is swallowed"),
 ]
+# The one place that asks again and again, with a deadline: what happens in another process wakes nobody here.
+ASKS_AGAIN = "tests/support/wait_until.hpp"
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 OURS = ("transport/", "producer/", "collector/", "sinks/", "cli/", "tests/", "runfold/v1/")
 
@@ -76,7 +78,7 @@ def check_file(path):
             yield 1, "#pragma once is missing"
     for number, line in enumerate(lines, 1):
         for word, why in FORBIDDEN_WORDS:
-            if word.search(line):
+            if word.search(line) and not (path == ASKS_AGAIN and "sleep" in word.pattern):
                 yield number, f"'{word.search(line).group()}': {why}"
 
 
