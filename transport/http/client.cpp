@@ -52,6 +52,8 @@ class ClientImpl final : public Client {
     Deadline deadline(executor_, [&attempt] { attempt.abort(); });
     deadline.set(limit);
     auto exchanged = co_await attempt_send(request, *head, *url, tls, attempt);
+    const auto cancelled = co_await asio::this_coro::cancellation_state;
+    if (cancelled.cancelled() != asio::cancellation_type::none) throw boost::system::system_error(asio::error::operation_aborted);
     if (!exchanged && attempt.aborted) {
       co_return Error{Errc::kTimedOut, url->host_port() + " gave no whole response within " + std::to_string(limit.count()) +
                                            " ms (it passed while " + attempt.doing + ")."};

@@ -140,7 +140,7 @@ asio::awaitable<Result<Exchanged>> exchange(const ClientRequest& request, const 
   const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(request.body)};
   // A server may refuse a body before it has read all of it: what it says is worth reading even when sending failed.
   const error_code unsent = co_await attempt.link->write(parts);
-  attempt.doing = "waiting for the response";
+  if (!attempt.aborted) attempt.doing = "waiting for the response";
 
   using State = ResponseReader::State;
   ResponseReader reader(request.method == "HEAD", options.response_bytes);

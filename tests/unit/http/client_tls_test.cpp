@@ -1,0 +1,224 @@
+// Whom the client trusts, and what it says of those whom it does not.
+#include "transport/http/client.hpp"
+
+#include "tests/support/certificate.hpp"
+#include "tests/support/http_server.hpp"
+#include "tests/support/raw_socket.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+namespace runfold::http {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using testing::AllOf;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+/// Answers every request of every connection with the same bytes; `polite` ends a connection as TLS asks.
+class TlsServer {
+ public:
+  explicit TlsServer(const test::Certificate& certificate, std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                     bool keeps = true, bool polite = true)
+      : answer_(std::move(answer)),
+        keeps_(keeps),
+        polite_(polite),
+        acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+    tls_.use_certificate(asio::buffer(certificate.certificate_pem), asio::ssl::context::pem);
+    tls_.use_private_key(asio::buffer(certificate.key_pem), asio::ssl::context::pem);
+    port_ = std::to_string(acceptor_.local_endpoint().port());
+    asio::co_spawn(context_, accept(), asio::detached);
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  ~TlsServer() {
+    context_.stop();
+    thread_.join();
+  }
+
+  [[nodiscard]] const std::string& port() const { return port_; }
+  [[nodiscard]] std::vector<std::string> server_names() const {
+    const std::scoped_lock lock(mutex_);
+    return server_names_;
+  }
+
+ private:
+  asio::awaitable<void> accept() {
+    for (;;) {
+      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
+      asio::co_spawn(context_, serve(std::move(socket)), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> serve(tcp::socket socket) {
+    asio::ssl::stream<tcp::socket> stream(std::move(socket), tls_);
+    const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
+    {
+      const std::scoped_lock lock(mutex_);
+      const char* const name = SSL_get_servername(stream.native_handle(), TLSEXT_NAMETYPE_host_name);
+      server_names_.emplace_back(name == nullptr ? "none" : name);
+    }
+    if (refused) co_return;
+    std::string bytes;
+    do {
+      const auto [error, size] =
+          co_await asio::async_read_until(stream, asio::dynamic_buffer(bytes), "\r\n\r\n", asio::as_tuple(asio::use_awaitable));
+      if (error) co_return;
+      bytes.erase(0, size);
+      co_await asio::async_write(stream, asio::buffer(answer_), asio::as_tuple(asio::use_awaitable));
+    } while (keeps_);
+    if (polite_) co_await stream.async_shutdown(asio::as_tuple(asio::use_awaitable));
+  }
+
+  std::string answer_;
+  bool keeps_;
+  bool polite_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> server_names_;
+  asio::io_context context_{1};
+  asio::ssl::context tls_{asio::ssl::context::tls_server};
+  tcp::acceptor acceptor_;
+  std::string port_;
+  std::thread thread_;
+};
+
+/// A file that lives as long as this.
+class PemFile {
+ public:
+  explicit PemFile(const std::string& text) {
+    std::string name = (std::filesystem::temp_directory_path() / "runfold-test-XXXXXX").string();
+    const int descriptor = ::mkstemp(name.data());
+    EXPECT_EQ(::write(descriptor, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    ::close(descriptor);
+    path_ = name;
+  }
+  ~PemFile() { std::filesystem::remove(path_); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Result<Response> get(const std::string& url, const std::string& ca_file) {
+  ClientOptions options;
+  options.ca_file = ca_file;
+  return send_blocking({.url = url}, 20s, options);
+}
+
+TEST(ClientTls, TrustsAnAuthorityOfTheFileForTheNamesOfItsCertificate) {
+  const auto certificate = test::make_certificate("DNS:localhost,IP:127.0.0.1");
+  const PemFile file(certificate.certificate_pem);
+  TlsServer server(certificate);
+  const auto by_name = get("https://localhost:" + server.port() + "/", file.path());
+  ASSERT_TRUE(by_name) << by_name.error().message;
+  EXPECT_EQ(by_name->body, "ok");
+  const auto by_address = get("https://127.0.0.1:" + server.port() + "/", file.path());
+  ASSERT_TRUE(by_address) << by_address.error().message;
+  EXPECT_THAT(server.server_names(), testing::ElementsAre("localhost", "none"));
+}
+
+TEST(ClientTls, RefusesAnAuthorityThatItDoesNotKnow) {
+  TlsServer server(test::make_certificate("DNS:localhost"));
+  const auto response = get("https://user:secret@localhost:" + server.port() + "/", "");
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::kTls);
+  EXPECT_FALSE(response.error().retryable());
+  EXPECT_THAT(response.error().message,
+              AllOf(HasSubstr("localhost:" + server.port()), HasSubstr("self-signed"), testing::Not(HasSubstr("secret"))));
+}
+
+TEST(ClientTls, RefusesACertificateForAnotherName) {
+  const auto certificate = test::make_certificate("DNS:other.example,IP:127.0.0.2");
+  const PemFile file(certificate.certificate_pem);
+  TlsServer server(certificate);
+  const auto by_name = get("https://localhost:" + server.port() + "/", file.path());
+  ASSERT_FALSE(by_name);
+  EXPECT_EQ(by_name.error().code, Errc::kTls);
+  EXPECT_THAT(by_name.error().message, HasSubstr("hostname mismatch"));
+  const auto by_address = get("https://127.0.0.1:" + server.port() + "/", file.path());
+  ASSERT_FALSE(by_address);
+  EXPECT_THAT(by_address.error().message, HasSubstr("IP address mismatch"));
+}
+
+TEST(ClientTls, RefusesACertificateOutOfItsTime) {
+  for (const long from_s : {-7200L, 3600L}) {
+    const auto certificate = test::make_certificate("DNS:localhost", from_s);
+    const PemFile file(certificate.certificate_pem);
+    TlsServer server(certificate);
+    const auto response = get("https://localhost:" + server.port() + "/", file.path());
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().code, Errc::kTls);
+    EXPECT_THAT(response.error().message, HasSubstr(from_s < 0 ? "expired" : "not yet valid"));
+  }
+}
+
+TEST(ClientTls, SaysThatAServerSpeaksNoTls) {
+  test::HttpServer server{Router()};
+  const auto response = get("https://" + server.address() + "/", "");
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::kTls);
+}
+
+TEST(ClientTls, TheDeadlineHoldsInTheHandshake) {
+  test::RawListener listener;
+  const auto response = send_blocking({.url = "https://127.0.0.1:" + std::to_string(listener.port()) + "/"}, 40ms);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::kTimedOut);
+  EXPECT_THAT(response.error().message, HasSubstr("agreeing on TLS"));
+}
+
+TEST(ClientTls, SaysWhichFileOfAuthoritiesCannotBeUsed) {
+  const PemFile nonsense("no certificate");
+  for (const std::string& file : {nonsense.path(), std::string("/nonexistent/ca.pem")}) {
+    const auto response = get("https://127.0.0.1:1/", file);
+    ASSERT_FALSE(response);
+    EXPECT_EQ(response.error().code, Errc::kInvalid);
+    EXPECT_THAT(response.error().message, HasSubstr(file));
+  }
+}
+
+TEST(ClientTls, ReusesAConnection) {
+  const auto certificate = test::make_certificate("DNS:localhost");
+  const PemFile file(certificate.certificate_pem);
+  TlsServer server(certificate);
+  asio::io_context context;
+  ClientOptions options;
+  options.ca_file = file.path();
+  const auto client = Client::create(context.get_executor(), options);
+  int good = 0;
+  auto work = [&]() -> asio::awaitable<void> {
+    for (int i = 0; i < 3; ++i) {
+      ClientRequest request{.url = "https://localhost:" + server.port() + "/"};
+      const auto response = co_await client->send(request, 20s);
+      good += response ? 1 : 0;
+    }
+  };
+  asio::co_spawn(context, work, asio::detached);
+  context.run();
+  EXPECT_EQ(good, 3);
+  EXPECT_EQ(server.server_names().size(), 1U);
+}
+
+TEST(ClientTls, TakesTheEndOfABodyOnlyFromAPoliteEnd) {
+  const auto certificate = test::make_certificate("DNS:localhost");
+  const PemFile file(certificate.certificate_pem);
+  for (const bool polite : {true, false}) {
+    TlsServer server(certificate, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it?", false, polite);
+    const auto response = get("https://localhost:" + server.port() + "/", file.path());
+    ASSERT_EQ(response.has_value(), polite);
+    if (!polite) {
+      EXPECT_EQ(response.error().code, Errc::kBroken);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace runfold::http
