@@ -7,10 +7,13 @@
 #include "runfold/v1/log.pb.h"
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace runfold {
 
@@ -42,7 +45,8 @@ struct RunEnd {
 /// as success otherwise; unless it was joined.
 ///
 /// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
-/// but what they emit after finish() is dropped and counted.
+/// but what they emit after finish() is dropped and counted (as late). When the producer is off, emit() and log() do
+/// nothing and return true.
 class Run {
  public:
   Run(Run&&) noexcept;
@@ -56,6 +60,18 @@ class Run {
 
   /// Starts a step: emits StepStarted. A name used before is a further attempt of that step.
   [[nodiscard]] Step step(std::string_view step_id);
+
+  /// Runs `body(Step&)` as a step and returns what it returns. An exception fails the step with its text and passes on.
+  template <class Body>
+  std::invoke_result_t<Body, Step&> step(std::string_view step_id, Body&& body) {
+    Step under_way = step(step_id);
+    try {
+      return std::forward<Body>(body)(under_way);
+    } catch (const std::exception& error) {
+      under_way.fail(error.what());
+      throw;
+    }
+  }
 
   /// The run's logger. Prints to stderr in the fixed format as well.
   [[nodiscard]] Logger& logger() noexcept;

@@ -9,8 +9,9 @@
 
 namespace runfold {
 
-/// A step under way. Leaving scope without complete() or fail() ends it: as failed with the exception's text when one is
-/// in flight, as completed with no counts otherwise. A failed step does not fail the run.
+/// A step under way. Leaving scope without complete() or fail() ends it: as failed when an exception is in flight ("unwound
+/// by an exception"; Run::step() with a body knows its text), as completed with no counts otherwise. A failed step does not
+/// fail the run.
 ///
 /// Thread: any, one at a time. Moves, not copies.
 class Step {
