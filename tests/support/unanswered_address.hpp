@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
 #include <arpa/inet.h>
@@ -33,6 +32,13 @@ class UnansweredAddress {
   ~UnansweredAddress() { ::close(socket_); }
   UnansweredAddress(const UnansweredAddress&) = delete;
   UnansweredAddress& operator=(const UnansweredAddress&) = delete;
+
+  /// Ends kRefuses: returns a listening descriptor of the same address, which the caller owns.
+  [[nodiscard]] int listen_from_now() const {
+    const int copy = ::dup(socket_);
+    if (copy < 0 || ::listen(copy, 64) != 0) std::abort();
+    return copy;
+  }
 
   [[nodiscard]] int port() const noexcept { return port_; }
   [[nodiscard]] std::string text() const { return "127.0.0.1:" + std::to_string(port_); }

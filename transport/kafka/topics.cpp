@@ -14,6 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int kLookAgainMs = 20;
 constexpr auto kDay = std::chrono::hours(24);
 
 std::string milliseconds_text(std::chrono::milliseconds span) {
@@ -45,6 +46,16 @@ std::optional<std::string> difference(const std::string& name, const std::string
     return name + " is " + is + ", expected at least " + expected;
   }
   return name + " is " + is + ", expected " + expected;
+}
+
+std::vector<TopicReport> empty_reports(const std::vector<TopicPolicy>& policies) {
+  std::vector<TopicReport> reports(policies.size());
+  for (std::size_t i = 0; i < policies.size(); ++i) reports[i].name = policies[i].name;
+  return reports;
+}
+
+bool all_exist(const std::vector<TopicReport>& reports) {
+  return std::all_of(reports.begin(), reports.end(), [](const TopicReport& one) { return one.exists; });
 }
 
 /// One client and one deadline for a few administrative requests.
@@ -122,7 +133,7 @@ class Admin {
       const auto error = rd_kafka_topic_result_error(results[i]);
       const std::string name = rd_kafka_topic_result_name(results[i]);
       const auto report = std::find_if(reports.begin(), reports.end(), [&](const TopicReport& one) { return one.name == name; });
-      // Somebody else has made it since we looked; the caller says so.
+      // Somebody else has made it since we looked: then it is theirs, and compared.
       if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS || report == reports.end()) continue;
       if (error) {
         const char* detail = rd_kafka_topic_result_error_string(results[i]);
@@ -133,11 +144,29 @@ class Admin {
     return {};
   }
 
+  /// A broker may say that it has made a topic and not list it yet. A client that came now would be told that there is none.
+  Result<void> look_until_seen(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
+    for (;;) {
+      std::vector<TopicReport> again = empty_reports(policies);
+      if (auto looked = look(policies, again); !looked) return looked.error();
+      for (std::size_t i = 0; i < again.size(); ++i) again[i].created = reports[i].created;
+      reports = std::move(again);
+      if (all_exist(reports)) return {};
+      if (Clock::now() >= deadline_) {
+        const auto unseen = std::find_if(reports.begin(), reports.end(), [](const TopicReport& one) { return !one.exists; });
+        return Error{Errc::kTimedOut,
+                     "topic " + unseen->name + " was made, but the brokers do not list it within " + milliseconds_text(limit_) + " ms"};
+      }
+      rd_kafka_poll(client_.get(), kLookAgainMs);  // serves errors while it waits
+    }
+  }
+
   Result<void> compare(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
     std::vector<ConfigResourceHandle> topics;
     std::vector<rd_kafka_ConfigResource_t*> raw;
     for (std::size_t i = 0; i < policies.size(); ++i) {
-      if (!reports[i].exists || policies[i].config.empty()) continue;
+      // What was made just now is as its policy says.
+      if (!reports[i].exists || reports[i].created || policies[i].config.empty()) continue;
       topics.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, policies[i].name.c_str()));
       raw.push_back(topics.back().get());
     }
@@ -226,25 +255,15 @@ Result<std::vector<TopicReport>> work_on_topics(const Properties& properties, co
   Admin admin(bootstrap_servers(settings).value_or(""), limit);
   if (auto started = admin.start(settings); !started) return started.error();
 
-  std::vector<TopicReport> reports(policies.size());
-  for (std::size_t i = 0; i < policies.size(); ++i) reports[i].name = policies[i].name;
+  std::vector<TopicReport> reports = empty_reports(policies);
   if (auto looked = admin.look(policies, reports); !looked) return looked.error();
-  // What exists is compared before anything is made: a new topic is as its policy says.
-  if (auto compared = admin.compare(policies, reports); !compared) return compared.error();
-  if (create_missing) {
+  if (create_missing && !all_exist(reports)) {
     if (auto created = admin.create(policies, reports); !created) return created.error();
-    for (std::size_t i = 0; i < policies.size(); ++i) {
-      if (reports[i].exists) continue;
-      if (!reports[i].created) {
-        return Error{Errc::kTimedOut, "topic " + policies[i].name + " was made by another client just now; verify the topics again"};
-      }
-      reports[i].exists = true;
-      reports[i].partitions = policies[i].partitions;
-    }
-  } else {
-    for (TopicReport& report : reports) {
-      if (!report.exists) report.differences.push_back("it does not exist");
-    }
+    if (auto seen = admin.look_until_seen(policies, reports); !seen) return seen.error();
+  }
+  if (auto compared = admin.compare(policies, reports); !compared) return compared.error();
+  for (TopicReport& report : reports) {
+    if (!report.exists) report.differences.push_back("it does not exist");
   }
   return reports;
 }

@@ -45,11 +45,16 @@ struct TopicReport {
   std::vector<std::string> differences;
 };
 
-/// Compares topics with their policies; changes nothing.
+/// Compares topics with their policies; changes nothing. More partitions than the policy says, and a longer retention, are
+/// no difference: a cluster's owner may want them.
+/// Errors: kUnreachable names the address and the cause; kTimedOut; kUnauthorised; for embedded brokers, which have no
+/// topic configuration to compare, kOther.
 [[nodiscard]] Result<std::vector<TopicReport>> verify_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
                                                              std::chrono::milliseconds limit);
 
-/// Makes the topics that are missing, with their policies, and compares the others. Never alters a topic that exists.
+/// Makes the topics that are missing, with their policies, waits until the brokers list them, and compares the others. Never
+/// alters a topic that exists.
+/// Errors: as verify_topics(); kInvalid names the topic that the broker refuses.
 [[nodiscard]] Result<std::vector<TopicReport>> create_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
                                                              std::chrono::milliseconds limit);
 

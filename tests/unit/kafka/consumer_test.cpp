@@ -1,5 +1,6 @@
 // The consumer against the embedded broker: start offsets, pause, seek, rebalance, close, and nothing lost or repeated.
 #include "tests/support/kafka_member.hpp"
+#include "tests/support/late_broker.hpp"
 #include "tests/support/unanswered_address.hpp"
 
 #include <gmock/gmock.h>
@@ -241,6 +242,20 @@ TEST(Consumer, SaysWhichAddressDoesNotAnswerAndClosesInTime) {
   EXPECT_EQ(member.errors[0].message, "no Kafka broker answers at " + nobody.text() + " (connection refused)");
   EXPECT_EQ(member.recoveries, 0);
   member.consumer->close(std::chrono::milliseconds(500));
+}
+
+TEST(Consumer, SaysOnceThatABrokerAnswersAgainAndReadsOn) {
+  const auto broker = start_broker("letters", 1);
+  write_records(broker->bootstrap_servers(), kFirst, 10);
+  runfold::test::LateBroker late;
+  Member member(late.text(), "readers", {"letters"}, embedded_properties());
+  ASSERT_TRUE(member.run_until([&] { return !member.errors.empty(); }));
+  EXPECT_EQ(member.recoveries, 0);
+  const std::string servers = broker->bootstrap_servers();
+  late.answer_as(static_cast<unsigned short>(std::stoi(servers.substr(servers.rfind(':') + 1))));
+  ASSERT_TRUE(member.run_until([&] { return member.recoveries == 1; }));
+  ASSERT_TRUE(member.run_until([&] { return member.received.size() == 10; }));
+  EXPECT_EQ(member.recoveries, 1);
 }
 
 TEST(Consumer, ClosesInTimeWhenItsBrokerHasGone) {
