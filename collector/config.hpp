@@ -102,6 +102,9 @@ struct ConfigFlags {
 /// Reads the configuration. Wherever something is wrong the default stands, and problems() says what, each by file, line and key.
 [[nodiscard]] Config load_config(const ConfigFlags& flags, const Environment& environment);
 
+/// What the collector would do with it, a line each, for a person. Shows no secret.
+[[nodiscard]] std::string describe(const Config& config);
+
 /// The process's own environment.
 [[nodiscard]] Environment process_environment();
 

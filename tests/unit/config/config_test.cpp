@@ -320,6 +320,24 @@ TEST_F(ConfigTest, AnAliasThatHoldsItselfIsRefused) {
   EXPECT_THAT(problems("group: g\ntopics: &a\n  x: *a\n"), Contains(HasSubstr("too much is nested here")));
 }
 
+TEST_F(ConfigTest, ADescriptionSaysWhatWillBeDoneAndShowsNoSecret) {
+  const Config config =
+      load_text("kafka: {sasl.password: hunter2}\nstore: postgresql://u:hunter2@h/d\ncommit: {interval: 5s}\nsinks: []\n");
+  EXPECT_EQ(describe(config), "configuration: " + folder_.string() +
+                                  "/runfold.yaml\n"
+                                  "kafka.bootstrap.servers: localhost:9092\n"
+                                  "kafka.sasl.password: (secret)\n"
+                                  "reads: runfold.events, runfold.logs, runfold.operations as group runfold-collector\n"
+                                  "dead letters: runfold.dead-letters\n"
+                                  "missing topics: are made, with 4 partitions\n"
+                                  "store: postgresql:(not shown: it may hold a password) (" +
+                                  folder_.string() +
+                                  "/runfold.yaml:2: store)\n"
+                                  "commits: every 5s or 10000 rows\n"
+                                  "listens: 127.0.0.1:8730 (the default)\n"
+                                  "sinks: none\n");
+}
+
 TEST_F(ConfigTest, TheStateFolderFollowsTheEnvironment) {
   const auto folder = [](std::map<std::string, std::string> set) {
     return state_folder([set](const std::string& name) -> std::optional<std::string> {

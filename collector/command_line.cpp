@@ -1,0 +1,50 @@
+// The collector's command line.
+#include "collector/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace runfold::collector {
+
+namespace {
+constexpr int kUsage = 2;
+}  // namespace
+
+std::variant<CommandLine, int> read_command_line(int argc, const char* const* argv) {
+  CLI::App app("Folds what connectors tell through Kafka into runs, and serves them.", "runfold-collector");
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  app.footer(
+      "Flags win over the environment, which wins over the file.\n"
+      "Exit codes: 0 stopped as asked; 1 failed; 2 usage; 69 an address, a file or a service is in use or away, try again;\n"
+      "78 the configuration is bad.");
+
+  CommandLine line;
+  ConfigFlags& flags = line.flags;
+  app.add_option("--config", flags.file, "The configuration, a YAML file (RUNFOLD_CONFIG)")->type_name("FILE");
+  app.add_option("--bootstrap-servers", flags.bootstrap_servers, "Where Kafka is (RUNFOLD_BOOTSTRAP_SERVERS)")->type_name("HOST:PORT,...");
+  app.add_option("--group", flags.group, "The consumer group, runfold-collector unless said otherwise (RUNFOLD_GROUP)")->type_name("NAME");
+  app.add_option("--store", flags.store, "Where runs are kept, for example sqlite:/var/lib/runfold/runfold.db (RUNFOLD_STORE)")
+      ->type_name("URL");
+  app.add_option("--listen", flags.listen,
+                 "Where HTTP is served, 127.0.0.1:8730 unless said otherwise; port 0 picks a free one (RUNFOLD_LISTEN)")
+      ->type_name("HOST:PORT");
+  app.add_option("-X", flags.properties, "Any librdkafka property; may be given more than once")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  app.add_flag("--embedded-broker", flags.embedded_broker, "Bring a Kafka along in this process, in memory: for a first look");
+  bool wants_version = false;
+  app.add_flag("--version", wants_version, "Print the version");
+  app.add_subcommand("run", "Run the collector (the default)");
+  const auto* validate = app.add_subcommand("validate", "Check the configuration and say what the collector would do");
+  const auto* version = app.add_subcommand("version", "Print the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  line.command = wants_version || version->parsed() ? Command::kVersion : validate->parsed() ? Command::kValidate : Command::kRun;
+  return line;
+}
+
+}  // namespace runfold::collector

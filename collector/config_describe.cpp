@@ -1,0 +1,47 @@
+// Says what the collector would do with a configuration.
+#include "collector/config.hpp"
+#include "collector/config_units.hpp"
+
+namespace runfold::collector {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) {
+    text += text.empty() ? "" : ", ";
+    text += word;
+  }
+  return text;
+}
+
+/// A SQLite path holds no secret; any other URL may hold a password.
+std::string shown_store(const std::string& url) {
+  return url.starts_with("sqlite:") ? url : url.substr(0, url.find(':')) + ":(not shown: it may hold a password)";
+}
+
+}  // namespace
+
+std::string describe(const Config& config) {
+  std::string text;
+  const auto line = [&text](const std::string& name, const std::string& value) { text += name + ": " + value + "\n"; };
+  line("configuration", config.file.empty() ? "no file, defaults" : config.file);
+  for (const auto& [name, value] : config.kafka.all()) {
+    line("kafka." + name, kafka::Properties::is_secret(name) ? "(secret)" : value);
+  }
+  line("reads", joined({config.topics.events, config.topics.logs, config.topics.operations}) + " as group " + config.group);
+  line("dead letters", config.topics.dead_letters);
+  line("missing topics", config.create_topics ? "are made, with " + std::to_string(config.partitions) + " partitions" : "are not made");
+  line("store", shown_store(config.store.value) + " (" + config.store.origin + ")");
+  line("commits", "every " + to_text(config.commit.interval) + " or " + std::to_string(config.commit.rows) + " rows");
+  line("listens", config.listen.value + " (" + config.listen.origin + ")");
+  for (const auto& sink : config.sinks) {
+    line("sink " + sink.name, sink.type + " of " + joined(sink.kinds));
+  }
+  if (config.sinks.empty()) {
+    line("sinks", "none");
+  }
+  return text;
+}
+
+}  // namespace runfold::collector
