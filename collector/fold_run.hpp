@@ -7,6 +7,8 @@
 #include "collector/fold_tally.hpp"
 #include "collector/rows.hpp"
 
+#include <boost/container/small_vector.hpp>
+
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -138,14 +140,22 @@ class RunState {
   [[nodiscard]] bool read_snapshot(const std::string& snapshot);
   [[nodiscard]] bool read_fold_state(std::string_view fold_state);
 
+  // What every event touches stands together, first.
   std::string run_id_;
   std::uint32_t attempt_ = 1;
-  /// No event was folded yet: there is no row to make.
+  /// An event was folded: there is a row to make.
   bool heard_ = false;
   std::uint64_t revision_ = 0;
   std::uint64_t taken_revision_ = 0;
   TimeNs first_seen_ns_ = 0;
   TimeNs last_seen_ns_ = 0;
+  /// Events after this cannot change the names; absent until each has been heard of.
+  std::optional<TimeNs> names_settled_ns_;
+  boost::container::small_vector<Bounds, 1> bounds_;
+  Sources sources_;
+  std::optional<Told<ProgressFacts>> progress_;
+  /// By step_id and attempt.
+  std::vector<Step> steps_;
 
   Name connector_id_;
   Name version_;
@@ -153,15 +163,10 @@ class RunState {
   Name trace_id_;
   std::optional<Told<StartedFacts>> started_;
   std::optional<Told<CompletedFacts>> completed_;
-  std::optional<Told<ProgressFacts>> progress_;
   StatsCommittedView stats_;
-  /// By step_id and attempt.
-  std::vector<Step> steps_;
   /// Of steps beyond kMaxSteps.
   std::optional<std::uint64_t> beyond_entities_;
   std::optional<std::uint64_t> beyond_relationships_;
-  std::vector<Bounds> bounds_;
-  Sources sources_;
 };
 
 }  // namespace runfold::collector

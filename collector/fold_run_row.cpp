@@ -71,7 +71,9 @@ std::vector<const RunState::Step*> RunState::steps_by_start() const {
   std::vector<const Step*> steps;
   steps.reserve(steps_.size());
   for (const Step& step : steps_) steps.push_back(&step);
-  std::stable_sort(steps.begin(), steps.end(), [&](const Step* left, const Step* right) { return when(left) < when(right); });
+  // In steps_ they stand by name and attempt: of two with one start the one that stands first there comes first.
+  std::sort(steps.begin(), steps.end(),
+            [&](const Step* left, const Step* right) { return when(left) != when(right) ? when(left) < when(right) : left < right; });
   return steps;
 }
 

@@ -105,24 +105,26 @@ std::uint64_t Sources::received() const noexcept {
                          [](std::uint64_t sum, const Source& source) { return sum + source.window.received(); });
 }
 
-std::vector<std::uint8_t> Sources::sorted() const {
-  std::vector<std::uint8_t> order(sources_.size());
-  std::iota(order.begin(), order.end(), std::uint8_t{0});
-  std::sort(order.begin(), order.end(),
-            [this](std::uint8_t left, std::uint8_t right) { return sources_[left].name < sources_[right].name; });
+Sources::Places Sources::sorted() const {
+  Places order{};
+  const auto end = order.begin() + static_cast<std::ptrdiff_t>(sources_.size());
+  std::iota(order.begin(), end, std::uint8_t{0});
+  std::sort(order.begin(), end, [this](std::uint8_t left, std::uint8_t right) { return sources_[left].name < sources_[right].name; });
   return order;
 }
 
-std::vector<std::uint8_t> Sources::places() const {
-  std::vector<std::uint8_t> places(kMaxSources + 1U, kMaxSources);
+Sources::Places Sources::places() const {
+  Places places;
+  places.fill(kMaxSources);
   const auto order = sorted();
-  for (std::size_t place = 0; place < order.size(); ++place) places[order[place]] = static_cast<std::uint8_t>(place);
+  for (std::size_t place = 0; place < sources_.size(); ++place) places[order[place]] = static_cast<std::uint8_t>(place);
   return places;
 }
 
 void Sources::write(WireWriter& out, std::uint32_t first_field) const {
-  for (const std::uint8_t index : sorted()) {
-    const Source& source = sources_[index];
+  const auto order = sorted();
+  for (std::size_t place = 0; place < sources_.size(); ++place) {
+    const Source& source = sources_[order[place]];
     out.message(first_field, [&] {
       out.non_empty(1, source.name);
       out.number(2, source.window.next());

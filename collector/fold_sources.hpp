@@ -5,6 +5,9 @@
 #include "collector/fold_window.hpp"
 #include "collector/fold_writer.hpp"
 
+#include <boost/container/small_vector.hpp>
+
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -78,8 +81,9 @@ class Sources {
   void write(WireWriter& out, std::uint32_t first_field) const;
   /// False when it cannot be read. Fields come in the order in which they were written.
   [[nodiscard]] bool read(std::uint32_t field, std::uint64_t number, std::string_view bytes);
-  /// The place of a source when they are sorted by name: what stands for it in what write() wrote.
-  [[nodiscard]] std::vector<std::uint8_t> places() const;
+  /// The place of each source when they are sorted by name: what stands for it in what write() wrote.
+  using Places = std::array<std::uint8_t, kMaxSources + 1>;
+  [[nodiscard]] Places places() const;
 
  private:
   struct Source {
@@ -90,9 +94,11 @@ class Sources {
     std::uint64_t totals_sequence = 0;
     Totals totals;
   };
-  [[nodiscard]] std::vector<std::uint8_t> sorted() const;
+  /// The indexes of the sources, by name; as many as there are.
+  [[nodiscard]] Places sorted() const;
 
-  std::vector<Source> sources_;
+  /// Mostly there is one.
+  boost::container::small_vector<Source, 1> sources_;
   std::uint64_t unnumbered_ = 0;
   /// There were more than can be told apart.
   bool more_ = false;

@@ -54,6 +54,7 @@ class WireWriter {
 
  private:
   void varint(std::uint64_t value) {
+    if (value < 0x80) return out_.push_back(static_cast<char>(value));
     char bytes[10];
     std::size_t size = 0;
     while (value >= 0x80) {
