@@ -51,6 +51,8 @@ struct Verdict {
   std::string reason;
   /// How long the receiver asks to be left alone; 0 leaves it to the backoff.
   std::chrono::milliseconds retry_after{0};
+  /// False for a kRetry that was not sent at all, because of what became of one before it: that was no attempt.
+  bool tried = true;
 };
 
 /// Delivers records somewhere.
@@ -65,7 +67,8 @@ class Sink {
   [[nodiscard]] virtual bool accepts(Kind kind) const noexcept = 0;
 
   /// Delivers the items in order and gives one verdict each, in the same order. An item whose run had a kRetry before it
-  /// in this call must be kRetry too, so that a run's records stay in order.
+  /// in this call must be kRetry too, so that a run's records stay in order. When it is the receiver and not the record that
+  /// is in trouble, it need not try the rest.
   /// Bounds its own time: completes within its configured timeout. Never throws for an expected failure.
   /// Cancel: supported; what was not judged counts as kRetry.
   [[nodiscard]] virtual boost::asio::awaitable<std::vector<Verdict>> deliver(std::span<const Item> items) = 0;
