@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "transport/http": [],
     "producer": ["producer/", "transport/", "runfold/v1/"],
     "sinks": ["transport/", "runfold/v1/"],
-    "collector": ["collector/", "transport/", "sinks/sink.hpp", "runfold/v1/"],
+    "collector": ["collector/", "transport/", "sinks/sink.hpp", "sinks/observer.hpp", "runfold/v1/"],
     "collector/portal": ["transport/http/"],
     "cli": ["producer/", "transport/", "runfold/v1/"],
     "cmake": ["runfold/v1/"],
@@ -26,7 +26,7 @@ PURE = re.compile(r"^collector/(decode|fold)[^/]*\.[ch]pp$")
 PURE_MAY_INCLUDE = ("collector/decode", "collector/fold", "collector/counts.hpp", "collector/rows.hpp", "runfold/v1/", "boost/container",
                     "boost/unordered", "boost/system/result", "boost/uuid/name_generator", "boost/uuid/uuid_io", "google/protobuf/")
 # Only a main.cpp, and what it is split into, names concrete stores and sinks.
-CONCRETE = re.compile(r"^(collector/store/(sqlite|postgres)/|sinks/(?!sink\.hpp))")
+CONCRETE = re.compile(r"^(collector/store/(sqlite|postgres)/|sinks/(?!(sink|observer)\.hpp))")
 MAY_NAME_CONCRETE = re.compile(r"^(collector/main[^/]*\.cpp|collector/store/(sqlite|postgres)/.*|sinks/.*|tests/.*)$")
 
 FORBIDDEN_NAMES = re.compile(r"(^|[_/-])(utils?|common|helpers?|managers?)([_./-]|$)", re.IGNORECASE)
