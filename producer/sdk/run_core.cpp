@@ -6,6 +6,9 @@
 namespace runfold {
 namespace {
 
+/// Step names of one run whose attempts are counted.
+constexpr std::size_t kMaxStepNames = 10'000;
+
 void set_now(google::protobuf::Timestamp& out) {
   const auto now = since_epoch_ns(std::chrono::system_clock::now());
   out.set_seconds(now / 1'000'000'000);
@@ -33,7 +36,11 @@ RunCore::~RunCore() {
 
 std::uint32_t RunCore::next_attempt(const std::string& step_id) {
   const std::lock_guard lock(mutex_);
-  return ++step_attempts_[step_id];
+  const auto at = step_attempts_.find(step_id);
+  if (at != step_attempts_.end()) return ++at->second;
+  // Names beyond the bound are not remembered: each use of such a name is a first attempt.
+  if (step_attempts_.size() < kMaxStepNames) step_attempts_.emplace(step_id, 1);
+  return 1;
 }
 
 void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
