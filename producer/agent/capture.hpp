@@ -1,0 +1,64 @@
+// Passes one output stream of the child on, byte for byte, and records it line by line.
+#pragma once
+
+#include "producer/agent/descriptor.hpp"
+#include "producer/agent/error.hpp"
+#include "producer/agent/lines.hpp"
+#include "runfold/v1/log.pb.h"
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace runfold::agent {
+
+struct CaptureOptions {
+  v1::LogStream stream = v1::LOG_STREAM_STDOUT;
+  /// Where the bytes go on to. Not owned.
+  int to = 1;
+  /// A longer line is recorded in pieces.
+  std::size_t line_bytes = 64 * 1024;
+};
+
+/// A thread that reads a pipe and writes what it read to our own stream before anything else is done with it.
+///
+/// It blocks where a plain pipe would: a reader of ours that does not read holds the child up, and one that has gone
+/// closes the child's pipe (SIGPIPE there). Recording never holds it up. Memory: one read buffer and one line.
+class Capture {
+ public:
+  /// Called on the capture's thread. Must not wait.
+  using OnRecord = std::function<void(v1::LogRecord)>;
+  /// Called on the capture's thread, once, when the stream is at its end.
+  using OnEnd = std::function<void()>;
+
+  [[nodiscard]] static Result<std::unique_ptr<Capture>> start(Descriptor from, CaptureOptions options, OnRecord on_record, OnEnd on_end);
+  /// Joins: the stream has ended or drain_and_end() was called, and our reader has taken everything.
+  ~Capture();
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
+
+  /// Passes on what is in the pipe now and ends, though somebody may still hold its other end open.
+  void drain_and_end() noexcept;
+
+  [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+
+ private:
+  Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRecord on_record, OnEnd on_end);
+  void run();
+  void pass_on_until_end();
+  [[nodiscard]] bool write_on(std::string_view bytes);
+
+  Descriptor from_;
+  Descriptor wake_;
+  CaptureOptions options_;
+  OnRecord on_record_;
+  OnEnd on_end_;
+  OutputRecords records_;
+  LineSplitter splitter_;
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+}  // namespace runfold::agent

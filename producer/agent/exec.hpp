@@ -1,0 +1,54 @@
+// runfold exec: runs a command as a run, and changes nothing about it.
+#pragma once
+
+#include "producer/agent/error.hpp"
+#include "producer/sdk/run.hpp"
+#include "producer/sdk/settings.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace runfold::agent {
+
+struct ExecOptions {
+  std::vector<std::string> command;
+  Settings settings;
+  RunOptions run;
+  /// The Container API to proxy. Empty: none.
+  std::string container_api;
+  /// A PEM file of further certificate authorities for it.
+  std::string container_api_ca_file;
+  /// The command gets SIGTERM when it has run this long, and SIGKILL `kill_grace` later. Absent: no limit.
+  std::optional<std::chrono::milliseconds> timeout;
+  std::chrono::milliseconds kill_grace{10'000};
+  /// How long after the command's end something it started may keep its output open. What is in the pipe then is still
+  /// passed on; what comes later is not.
+  std::chrono::milliseconds output_grace{1'000};
+  /// How long the records may take to reach Kafka after the command's end.
+  std::chrono::milliseconds flush_timeout{5'000};
+  /// The same, when Kafka has not acknowledged a single record of this run until then: it is then probably not there.
+  std::chrono::milliseconds first_flush_timeout{2'000};
+  /// The same, when moreover Kafka is known to refuse connections.
+  std::chrono::milliseconds unreachable_flush_timeout{250};
+  /// False: the command writes where we do, and nothing of it is recorded.
+  bool record_stdout = true;
+  bool record_stderr = true;
+  /// Where the command's output goes on to.
+  int stdout_fd = 1;
+  int stderr_fd = 2;
+};
+
+/// Runs the command and returns its exit code, or 128 + the signal that killed it; 127 and 126 as a shell for a command
+/// that is not there or cannot be run.
+///
+/// The command's output, exit code and timing do not depend on Kafka. After the command's end this returns as soon as all
+/// is acknowledged, and in any case within output_grace plus one of the three flush timeouts; unless a reader of our own
+/// stdout or stderr holds up output that the command has written, and SIGINT, SIGTERM, SIGHUP or SIGQUIT end that wait too.
+///
+/// Errors, all before the command runs: kInvalid for a setting that can never work, kSystem when there is no process to be had.
+/// Thread: one, and no other thread of this process should exist (it forks).
+[[nodiscard]] Result<int> exec(ExecOptions options);
+
+}  // namespace runfold::agent

@@ -1,0 +1,27 @@
+// Makes text safe to keep: valid UTF-8, bounded, without credentials.
+#pragma once
+
+#include "runfold/v1/log.pb.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runfold::agent {
+
+/// Whether all of it is UTF-8 (no surrogates, no overlong forms).
+[[nodiscard]] bool is_utf8(std::string_view bytes) noexcept;
+/// The bytes with each run that is not UTF-8 replaced by U+FFFD.
+[[nodiscard]] std::string to_utf8(std::string_view bytes);
+/// The longest beginning of at most `limit` bytes that does not cut a UTF-8 character in two.
+[[nodiscard]] std::string_view utf8_prefix(std::string_view bytes, std::size_t limit) noexcept;
+
+/// Severity by name ("error", "warn", "EMERG", ...) or by syslog number ("0" to "7"). Absent when it is neither.
+[[nodiscard]] std::optional<v1::Severity> parse_severity(std::string_view text) noexcept;
+
+/// A URL with its user info removed, and the values of query parameters that carry credentials (token, key, password,
+/// secret, signature, ...) replaced by "***".
+[[nodiscard]] std::string without_credentials(std::string_view url);
+
+}  // namespace runfold::agent
