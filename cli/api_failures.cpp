@@ -1,0 +1,89 @@
+// runfold api-failures: the Container API calls that failed, of one run or of all.
+#include "cli/command.hpp"
+#include "cli/duration.hpp"
+#include "cli/query.hpp"
+#include "cli/table.hpp"
+#include "transport/http/client.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <memory>
+
+namespace runfold::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kFooter = R"(
+Examples:
+  runfold api-failures RUN_ID            the failing calls of one run, with the response bodies
+  runfold api-failures --limit 50        the latest of all runs
+  runfold api-failures RUN_ID --json     one JSON document a line
+Times are UTC.)";
+
+struct Flags {
+  QueryFlags query;
+  std::string run_id;
+  std::size_t limit = 20;
+  bool all = false;
+};
+
+/// A body's beginning, fit for a line of its own.
+std::string first_of_body(const std::string& body) {
+  constexpr std::size_t kShown = 500;
+  std::string text = body.substr(0, kShown);
+  while (!text.empty() && body.size() > text.size() && (static_cast<unsigned char>(body[text.size()]) & 0xC0) == 0x80) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text + (body.size() > text.size() ? " ..." : "");
+}
+
+void print_failure(const json::object& failure, bool name_run, Streams& streams) {
+  auto& out = streams.out;
+  const std::string code = text_of(failure, "code");
+  out << toned(format_time(text_of(failure, "at"), true), Tone::kDim, streams.colour) << " "
+      << toned(code.empty() ? "---" : printable(code), Tone::kBad, streams.colour) << " " << printable(text_of(failure, "method")) << " "
+      << printable(text_of(failure, "uri"));
+  if (const std::string step = text_of(failure, "step"); !step.empty())
+    out << toned("  step " + printable(step), Tone::kDim, streams.colour);
+  if (name_run) {
+    out << toned("  run " + printable(text_of(failure, "run_id")) + " of " + printable(text_of(failure, "connector_id")), Tone::kDim,
+                 streams.colour);
+  }
+  out << "\n";
+  if (const std::string error = text_of(failure, "error"); !error.empty()) out << "    " << printable(error) << "\n";
+  if (const std::string body = text_of(failure, "body"); !body.empty()) out << "    " << printable(first_of_body(body)) << "\n";
+}
+
+int show(const Flags& flags, Streams& streams) {
+  const std::string path =
+      flags.run_id.empty() ? "/api/v1/api-failures" : "/api/v1/runs/" + http::percent_encode(flags.run_id) + "/api-failures";
+  const auto on_item = [&](const json::object& failure) {
+    if (flags.query.json) {
+      streams.out << json::serialize(failure) << "\n";
+    } else {
+      print_failure(failure, flags.run_id.empty(), streams);
+    }
+  };
+  const auto count = for_each_item(flags.query, path, {}, flags.all ? 0 : flags.limit, on_item);
+  if (!count) return report(streams, count.error());
+  if (*count == 0 && !flags.query.json) streams.err << "No failed Container API calls.\n";
+  return kOk;
+}
+
+}  // namespace
+
+void add_api_failures(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("api-failures", "Show the Container API calls that failed");
+  auto flags = std::make_shared<Flags>();
+  command->footer(kFooter);
+  command->add_option("RUN_ID", flags->run_id, "Only of this run");
+  CLI::Option* limit = command->add_option("--limit", flags->limit, "How many")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_flag("--all", flags->all, "All of them")->excludes(limit);
+  add_query_flags(*command, flags->query);
+  command->callback([flags, &invocation] { invocation.action = [flags, &invocation] { return show(*flags, invocation.streams); }; });
+}
+
+}  // namespace runfold::cli

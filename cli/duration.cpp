@@ -1,0 +1,78 @@
+// Durations and times as people write and read them on a command line.
+#include "cli/duration.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <limits>
+#include <utility>
+
+namespace runfold::cli {
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, double>, 5> kUnits{
+      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+  if (text.empty()) return std::nullopt;
+  double total_ms = 0;
+  while (!text.empty()) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    if (error != std::errc() || !(number >= 0)) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
+    const std::string_view unit = text.substr(0, static_cast<std::size_t>(std::find_if(text.begin(), text.end(), is_digit) - text.begin()));
+    text.remove_prefix(unit.size());
+    if (unit.empty() && total_ms == 0 && text.empty()) return std::chrono::milliseconds(static_cast<std::int64_t>(number * 1000));
+    const auto found = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& known) { return known.first == unit; });
+    if (found == kUnits.end()) return std::nullopt;
+    total_ms += number * found->second;
+  }
+  if (total_ms > 1e13) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(total_ms));
+}
+
+std::string format_duration(std::int64_t ms) {
+  char text[48];
+  const std::int64_t seconds = ms / 1000;
+  if (ms < 1000) {
+    std::snprintf(text, sizeof text, "%lld ms", static_cast<long long>(ms));
+  } else if (seconds < 60) {
+    std::snprintf(text, sizeof text, "%lld.%lld s", static_cast<long long>(seconds), static_cast<long long>(ms % 1000 / 100));
+  } else if (seconds < 3600) {
+    std::snprintf(text, sizeof text, "%lldm %02llds", static_cast<long long>(seconds / 60), static_cast<long long>(seconds % 60));
+  } else if (seconds < 86'400) {
+    std::snprintf(text, sizeof text, "%lldh %02lldm", static_cast<long long>(seconds / 3600), static_cast<long long>(seconds / 60 % 60));
+  } else {
+    std::snprintf(text, sizeof text, "%lldd %02lldh", static_cast<long long>(seconds / 86'400),
+                  static_cast<long long>(seconds / 3600 % 24));
+  }
+  return text;
+}
+
+std::string format_time(std::string_view rfc3339, bool milliseconds) {
+  std::string text(rfc3339.substr(0, milliseconds ? 23 : 19));
+  if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
+  while (!text.empty() && text.back() == 'Z') text.pop_back();
+  return text;
+}
+
+std::optional<std::string> parse_time(std::string_view text, std::chrono::system_clock::time_point now) {
+  const auto matches = [&](std::string_view shape) {
+    return text.size() >= shape.size() &&
+           std::equal(shape.begin(), shape.end(), text.begin(), [](char s, char c) { return s == 'd' ? c >= '0' && c <= '9' : s == c; });
+  };
+  if (matches("dddd-dd-ddTdd:dd:dd")) return std::string(text);
+  if (text.size() == 10 && matches("dddd-dd-dd")) return std::string(text) + "T00:00:00Z";
+  const auto ago = parse_duration(text);
+  if (!ago) return std::nullopt;
+  const std::time_t at = std::chrono::system_clock::to_time_t(now - *ago);
+  std::tm parts{};
+  ::gmtime_r(&at, &parts);
+  char formatted[32];
+  std::strftime(formatted, sizeof formatted, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return formatted;
+}
+
+}  // namespace runfold::cli

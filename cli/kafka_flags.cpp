@@ -1,0 +1,65 @@
+// The flags that say where Kafka is.
+#include "cli/kafka_flags.hpp"
+
+#include "transport/kafka/embedded_broker.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+
+namespace runfold::cli {
+namespace {
+
+std::optional<Failure> read_file(const std::string& path, kafka::Properties& properties) {
+  std::ifstream file(path);
+  if (!file) return Failure{kConfiguration, "the Kafka properties file " + path + " cannot be read; it holds one name=value a line"};
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    const std::size_t end = line.find_last_not_of(" \t\r");
+    if (const auto set = properties.set_pair(line.substr(begin, end - begin + 1)); !set) {
+      return Failure{kConfiguration, path + ":" + std::to_string(number) + ": " + set.error().message};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void add_kafka_flags(CLI::App& command, KafkaFlags& flags) {
+  command.add_option("--bootstrap-servers", flags.bootstrap_servers, "Kafka's host:port, ... (or RUNFOLD_BOOTSTRAP_SERVERS)")
+      ->type_name("HOSTS");
+  command.add_option("-X", flags.properties, "Any librdkafka property; may be given more than once")
+      ->type_name("NAME=VALUE")
+      ->take_all()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--kafka-config", flags.properties_file, "A file of librdkafka properties, name=value a line (or RUNFOLD_KAFKA_CONFIG)")
+      ->envname("RUNFOLD_KAFKA_CONFIG")
+      ->type_name("FILE");
+}
+
+Outcome<> apply_kafka_flags(const KafkaFlags& flags, kafka::Properties& properties) {
+  if (!flags.properties_file.empty()) {
+    if (auto bad = read_file(flags.properties_file, properties)) return *bad;
+  }
+  for (const std::string& pair : flags.properties) {
+    if (const auto set = properties.set_pair(pair); !set) return Failure{kConfiguration, "-X: " + set.error().message};
+  }
+  std::string servers = flags.bootstrap_servers;
+  const char* environment = std::getenv("RUNFOLD_BOOTSTRAP_SERVERS");
+  if (servers.empty() && !properties.get("bootstrap.servers") && environment != nullptr) servers = environment;
+  if (servers.empty() && !properties.get("bootstrap.servers")) {
+    if (const auto embedded = kafka::read_embedded_address()) servers = embedded->bootstrap_servers;
+  }
+  if (!servers.empty()) {
+    if (const auto set = properties.set("bootstrap.servers", servers); !set) return Failure{kConfiguration, set.error().message};
+  }
+  return {};
+}
+
+}  // namespace runfold::cli

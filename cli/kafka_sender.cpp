@@ -1,0 +1,110 @@
+// Sends records of runs that were started elsewhere straight to Kafka, and waits for the acknowledgements.
+#include "cli/sender.hpp"
+#include "cli/table.hpp"
+#include "producer/sdk/producer.hpp"
+
+#include <map>
+#include <thread>
+#include <utility>
+
+namespace runfold::cli {
+namespace {
+
+/// Records handed over and not acknowledged, above which more wait.
+constexpr std::uint64_t kPending = 5'000;
+constexpr std::size_t kRuns = 10'000;
+
+class KafkaSender final : public Sender {
+ public:
+  KafkaSender(std::unique_ptr<Producer> producer, RunOptions options, std::string servers, std::chrono::milliseconds limit)
+      : producer_(std::move(producer)), options_(std::move(options)), servers_(std::move(servers)), limit_(limit) {}
+  ~KafkaSender() override {
+    runs_.clear();
+    producer_->close(std::chrono::milliseconds(0));
+  }
+
+  Outcome<> event(v1::SyncEvent event) override {
+    if (auto room = wait_for_room(); !room) return room;
+    auto run = run_of(event.identity().run_id());
+    if (!run) return run.error();
+    // A dropped record is counted by the producer, and finish() tells.
+    static_cast<void>((*run)->emit(std::move(event)));
+    return {};
+  }
+
+  Outcome<> log(v1::LogRecord record) override {
+    if (auto room = wait_for_room(); !room) return room;
+    auto run = run_of({});
+    if (!run) return run.error();
+    static_cast<void>((*run)->log(std::move(record)));
+    return {};
+  }
+
+  Outcome<> flush() override { return {}; }
+
+  Outcome<> finish() override {
+    runs_.clear();
+    const ProducerReport report = producer_->close(limit_);
+    if (report.acknowledged == report.emitted) return {};
+    std::string reasons;
+    for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
+    return Failure{kNotReachable, std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) +
+                                      " records were not acknowledged by Kafka at " + servers_ + " (" + reasons + ")"};
+  }
+
+  [[nodiscard]] const std::string& run_id() const noexcept override { return options_.run_id; }
+
+ private:
+  Outcome<Run*> run_of(const std::string& run_id) {
+    const std::string& id = run_id.empty() ? options_.run_id : run_id;
+    if (id.empty()) return Failure{kUsage, "no run is named; set --run-id or RUNFOLD_RUN_ID"};
+    auto found = runs_.find(id);
+    if (found == runs_.end()) {
+      // Many runs one after the other, as from a file: none of them is needed for long.
+      if (runs_.size() >= kRuns) runs_.clear();
+      RunOptions options = options_;
+      options.run_id = id;
+      found = runs_.emplace(id, producer_->start_run(std::move(options))).first;
+    }
+    return &found->second;
+  }
+
+  Outcome<> wait_for_room() {
+    const auto deadline = std::chrono::steady_clock::now() + limit_;
+    while (producer_->report().pending >= kPending) {
+      if (std::chrono::steady_clock::now() >= deadline) {
+        return Failure{kNotReachable,
+                       "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms"};
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+  }
+
+  std::unique_ptr<Producer> producer_;
+  RunOptions options_;
+  std::string servers_;
+  std::chrono::milliseconds limit_;
+  std::map<std::string, Run> runs_;
+};
+
+}  // namespace
+
+Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std::chrono::milliseconds limit) {
+  Settings settings;
+  RunOptions options;
+  if (const auto applied = apply_identity_flags(flags.identity, settings, options); !applied) return applied.error();
+  if (settings.connector_id.empty()) return Failure{kUsage, "no connector is named; set --connector or RUNFOLD_CONNECTOR"};
+  if (const auto applied = apply_kafka_flags(flags.kafka, settings.kafka); !applied) return applied.error();
+  const std::string servers = settings.kafka.get("bootstrap.servers").value_or("");
+  if (servers.empty()) return Failure{kConfiguration, "no Kafka is configured; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers"};
+  options.joined = true;
+  settings.heartbeat_interval = std::chrono::milliseconds(0);
+  // One line at the end says what was not delivered.
+  settings.on_trouble = [](const kafka::Error&) {};
+  auto producer = Producer::create(std::move(settings));
+  if (!producer) return Failure{kConfiguration, producer.error().message};
+  return std::make_unique<KafkaSender>(std::move(*producer), std::move(options), servers, limit);
+}
+
+}  // namespace runfold::cli

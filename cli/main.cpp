@@ -1,0 +1,20 @@
+// The `runfold` command.
+#include "cli/command.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+int main(int argc, char** argv) {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+  std::ios::sync_with_stdio(false);
+  try {
+    return runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour});
+  } catch (const std::exception& error) {
+    std::cerr << "runfold: " << error.what() << "\n";
+    return runfold::cli::kConfiguration;
+  }
+}
