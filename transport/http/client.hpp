@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace runfold::http {
 
@@ -27,11 +29,16 @@ struct ClientOptions {
 };
 
 struct ClientRequest {
+  ClientRequest() = default;
+  // No aggregate: g++ 12 destroys a braced aggregate that stands in the expression of a co_await twice.
+  ClientRequest(std::string how, std::string where, Fields further = {}, std::string content = {})
+      : method(std::move(how)), url(std::move(where)), fields(std::move(further)), body(std::move(content)) {}
+
   std::string method = "GET";
   /// http:// or https://
-  std::string url{};
-  Fields fields{};
-  std::string body{};
+  std::string url;
+  Fields fields;
+  std::string body;
 };
 
 /// Sends requests, keeping idle connections for the next one to the same host.

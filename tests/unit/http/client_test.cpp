@@ -75,16 +75,16 @@ TEST(Client, SendsMethodTargetFieldsAndBody) {
   EXPECT_EQ(response.fields.get("content-type"), "text/plain; charset=utf-8");
   EXPECT_THAT(response.body, AllOf(testing::StartsWith("POST /a%2Fb?q=1\nHost: " + server.address() + "\nUser-Agent: runfold\n"),
                                    HasSubstr("X-One: 1\nx-one: 2\n"), HasSubstr("Content-Length: 8\n"), testing::EndsWith("\n\nthe body")));
-  EXPECT_THAT(send_blocking({.url = server.url("/")}, 20s).value().body, Not(HasSubstr("Content-Length")));
-  EXPECT_THAT(send_blocking({.method = "PUT", .url = server.url("/")}, 20s).value().body, HasSubstr("Content-Length: 0"));
-  EXPECT_EQ(send_blocking({.method = "HEAD", .url = server.url("/")}, 20s).value().body, "");
+  EXPECT_THAT(send_blocking({"GET", server.url("/")}, 20s).value().body, Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(send_blocking({"PUT", server.url("/")}, 20s).value().body, HasSubstr("Content-Length: 0"));
+  EXPECT_EQ(send_blocking({"HEAD", server.url("/")}, 20s).value().body, "");
 }
 
 TEST(Client, TurnsUserAndPasswordIntoBasicAuthorization) {
   HttpServer server(echo_router());
-  EXPECT_THAT(send_blocking({.url = "http://us%3Aer:pass@" + server.address() + "/"}, 20s).value().body,
+  EXPECT_THAT(send_blocking({"GET", "http://us%3Aer:pass@" + server.address() + "/"}, 20s).value().body,
               AllOf(HasSubstr("Authorization: Basic dXM6ZXI6cGFzcw=="), HasSubstr("Host: " + server.address() + "\n")));
-  ClientRequest request{.url = "http://user:pass@" + server.address() + "/"};
+  ClientRequest request{"GET", "http://user:pass@" + server.address() + "/"};
   request.fields.set("authorization", "Bearer x");
   EXPECT_THAT(send_blocking(request, 20s).value().body, AllOf(HasSubstr("authorization: Bearer x"), Not(HasSubstr("Basic"))));
 }
@@ -107,7 +107,7 @@ TEST(Client, ReadsEveryFramingOfABody) {
       read_request(socket);
       for (const char byte : bytes) socket.send(std::string(1, byte));
     });
-    const auto response = send_blocking({.url = listener.url("/")}, 20s);
+    const auto response = send_blocking({"GET", listener.url("/")}, 20s);
     ASSERT_TRUE(response) << response.error().message;
     EXPECT_EQ(response->body, body);
     EXPECT_EQ(response->fields.get("X"), std::nullopt) << "a trailer's field is not the response's own";
@@ -123,7 +123,7 @@ TEST(Client, GivesEveryStatusAsAResponseAndFollowsNoRedirect) {
       read_request(socket);
       socket.send("HTTP/1.1 " + std::string(status) + "\r\nLocation: " + listener.url("/elsewhere") + "\r\nContent-Length: 0\r\n\r\n");
     });
-    EXPECT_EQ(send_blocking({.url = listener.url("/")}, 20s).value().status, static_cast<unsigned>(std::stoi(status)));
+    EXPECT_EQ(send_blocking({"GET", listener.url("/")}, 20s).value().status, static_cast<unsigned>(std::stoi(status)));
   }
 }
 
@@ -147,7 +147,7 @@ TEST(Client, SaysWhatBrokeAndWhere) {
       socket.send(bytes);
     });
     const auto response =
-        send_blocking({.url = "http://user:secret@127.0.0.1:" + std::to_string(listener.port()) + "/token?key=secret"}, 20s);
+        send_blocking({"GET", "http://user:secret@127.0.0.1:" + std::to_string(listener.port()) + "/token?key=secret"}, 20s);
     ASSERT_FALSE(response);
     EXPECT_EQ(response.error().code, Errc::kBroken);
     EXPECT_TRUE(response.error().retryable());
@@ -169,7 +169,7 @@ TEST(Client, BoundsTheResponse) {
       socket.send(bytes);
       static_cast<void>(socket.rest());  // until the client closes
     });
-    const auto response = send_blocking({.url = listener.url("/")}, 20s, options);
+    const auto response = send_blocking({"GET", listener.url("/")}, 20s, options);
     ASSERT_FALSE(response) << bytes;
     EXPECT_EQ(response.error().code, Errc::kTooLarge);
     EXPECT_FALSE(response.error().retryable());
@@ -180,7 +180,7 @@ TEST(Client, BoundsTheResponse) {
 TEST(Client, SaysThatNobodyAnswersAtAnAddress) {
   RawListener listener;
   listener.close();
-  const auto response = send_blocking({.url = "http://user:secret@127.0.0.1:" + std::to_string(listener.port()) + "/"}, 20s);
+  const auto response = send_blocking({"GET", "http://user:secret@127.0.0.1:" + std::to_string(listener.port()) + "/"}, 20s);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kConnect);
   EXPECT_THAT(response.error().message, AllOf(HasSubstr("127.0.0.1:" + std::to_string(listener.port())), Not(HasSubstr("secret"))));
@@ -188,14 +188,14 @@ TEST(Client, SaysThatNobodyAnswersAtAnAddress) {
 
 TEST(Client, SaysThatANameHasNoAddress) {
   // A label longer than 63 bytes has no address, and no name server is asked for it.
-  const auto response = send_blocking({.url = "http://" + std::string(70, 'x') + "/"}, 20s);
+  const auto response = send_blocking({"GET", "http://" + std::string(70, 'x') + "/"}, 20s);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kResolve);
 }
 
 TEST(Client, TheDeadlineHoldsAgainstAServerThatAcceptsAndNeverAnswers) {
   RawListener listener;  // the kernel accepts
-  const auto response = send_blocking({.url = listener.url("/")}, 40ms);
+  const auto response = send_blocking({"GET", listener.url("/")}, 40ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message,
@@ -211,7 +211,7 @@ TEST(Client, TheDeadlineIsNotRenewedByEachByte) {
     while (!socket.is_readable(2) && socket.send("x")) {
     }
   });
-  const auto response = send_blocking({.url = listener.url("/")}, 60ms);
+  const auto response = send_blocking({"GET", listener.url("/")}, 60ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message, HasSubstr("receiving the response"));
@@ -239,7 +239,7 @@ TEST(Client, CanBeCancelled) {
   asio::cancellation_signal signal;
   std::exception_ptr thrown;
   auto work = [&]() -> asio::awaitable<void> {
-    ClientRequest request{.url = listener.url("/")};
+    ClientRequest request{"GET", listener.url("/")};
     static_cast<void>(co_await client->send(request, 1h));
   };
   auto ended = [&](std::exception_ptr error) { thrown = error; };
@@ -265,10 +265,20 @@ TEST(Client, ReusesAConnectionThatIsKeptAlive) {
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     const auto client = Client::create(executor);
     for (int i = 0; i < 3; ++i) {
-      ClientRequest request{.url = listener.url("/")};
+      ClientRequest request{"GET", listener.url("/")};
       const auto response = co_await client->send(request, 20s);
       EXPECT_TRUE(response) << response.error().message;
     }
+  });
+}
+
+TEST(Client, TakesARequestMadeInTheExpressionOfACoAwait) {
+  HttpServer server(echo_router());
+  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    const auto client = Client::create(executor);
+    const auto response =
+        co_await client->send({"GET", server.url("/a-path-too-long-for-the-small-string"), {}, std::string(100, 'x')}, 20s);
+    EXPECT_TRUE(response);
   });
 }
 
@@ -290,7 +300,7 @@ TEST(Client, DoesNotReuseAConnectionThatIsToBeClosed) {
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       const auto client = Client::create(executor);
       for (int i = 0; i < 2; ++i) {
-        ClientRequest request{.url = listener.url("/")};
+        ClientRequest request{"GET", listener.url("/")};
         const auto sent = co_await client->send(request, 20s);
         EXPECT_TRUE(sent) << sent.error().message;
       }
@@ -321,7 +331,7 @@ std::optional<Result<Response>> send_to_dying_server(const std::string& method, 
   Played server([&] { play_dying_server(listener, last_words, requests_on_second); });
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     const auto client = Client::create(executor);
-    ClientRequest request{.method = method, .url = listener.url("/"), .body = method == "POST" ? "body" : ""};
+    ClientRequest request{method, listener.url("/"), {}, method == "POST" ? "body" : ""};
     static_cast<void>(co_await client->send(request, 20s));
     outcome = co_await client->send(request, 20s);
   });
@@ -362,7 +372,7 @@ TEST(Client, DoesNotSendAgainOnAFreshConnection) {
         requests += read_request(socket) ? 1 : 0;
       }
     });
-    EXPECT_EQ(send_blocking({.url = listener.url("/")}, 20s).error().code, Errc::kBroken);
+    EXPECT_EQ(send_blocking({"GET", listener.url("/")}, 20s).error().code, Errc::kBroken);
     RawSocket::connect(listener.port()).close();
   }
   EXPECT_EQ(requests, 1);
@@ -384,7 +394,7 @@ TEST(Client, SeesThatAKeptConnectionWasClosedBeforeItSendsAPost) {
   });
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     const auto client = Client::create(executor);
-    ClientRequest request{.method = "POST", .url = listener.url("/")};
+    ClientRequest request{"POST", listener.url("/")};
     static_cast<void>(co_await client->send(request, 20s));
     closed.get_future().wait();
     const auto again = co_await client->send(request, 20s);
@@ -401,7 +411,7 @@ TEST(Client, AsksTheGuardAboutEachAddressAndConnectsToNoOther) {
     asked.push_back(address.to_string());
     return !address.is_loopback();
   };
-  const auto refused = send_blocking({.url = "http://localhost:" + port + "/"}, 20s, options);
+  const auto refused = send_blocking({"GET", "http://localhost:" + port + "/"}, 20s, options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::kForbidden);
   EXPECT_FALSE(refused.error().retryable());
@@ -410,11 +420,11 @@ TEST(Client, AsksTheGuardAboutEachAddressAndConnectsToNoOther) {
   EXPECT_EQ(std::set<std::string>(asked.begin(), asked.end()).size(), asked.size()) << "each once";
 
   asked.clear();
-  EXPECT_EQ(send_blocking({.url = "http://[::ffff:127.0.0.1]:" + port + "/"}, 20s, options).error().code, Errc::kForbidden);
+  EXPECT_EQ(send_blocking({"GET", "http://[::ffff:127.0.0.1]:" + port + "/"}, 20s, options).error().code, Errc::kForbidden);
   EXPECT_THAT(asked, testing::ElementsAre("127.0.0.1")) << "an IPv4 address in IPv6 clothes is asked about as what it is";
 
   options.allow_address = [](const asio::ip::address& address) { return address.is_v4(); };
-  EXPECT_TRUE(send_blocking({.url = "http://localhost:" + port + "/"}, 20s, options));
+  EXPECT_TRUE(send_blocking({"GET", "http://localhost:" + port + "/"}, 20s, options));
 }
 
 TEST(Client, SendsManyRequestsAtOnce) {
@@ -437,11 +447,11 @@ TEST(Client, SendsManyRequestsAtOnce) {
 
 TEST(Client, SendsNothingThatWouldEndALine) {
   RawListener listener;
-  ClientRequest field{.url = listener.url("/")};
+  ClientRequest field{"GET", listener.url("/")};
   field.fields.set("X", "a\r\nEvil: 1");
   EXPECT_EQ(send_blocking(field, 20s).error().code, Errc::kInvalid);
-  EXPECT_EQ(send_blocking({.method = "GET / HTTP/1.1\r\n", .url = listener.url("/")}, 20s).error().code, Errc::kInvalid);
-  EXPECT_EQ(send_blocking({.url = "ftp://h/"}, 20s).error().code, Errc::kInvalid);
+  EXPECT_EQ(send_blocking({"GET / HTTP/1.1\r\n", listener.url("/")}, 20s).error().code, Errc::kInvalid);
+  EXPECT_EQ(send_blocking({"GET", "ftp://h/"}, 20s).error().code, Errc::kInvalid);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ class PemFile {
 Result<Response> get(const std::string& url, const std::string& ca_file) {
   ClientOptions options;
   options.ca_file = ca_file;
-  return send_blocking({.url = url}, 20s, options);
+  return send_blocking({"GET", url}, 20s, options);
 }
 
 TEST(ClientTls, TrustsAnAuthorityOfTheFileForTheNamesOfItsCertificate) {
@@ -169,7 +169,7 @@ TEST(ClientTls, SaysThatAServerSpeaksNoTls) {
 
 TEST(ClientTls, TheDeadlineHoldsInTheHandshake) {
   test::RawListener listener;
-  const auto response = send_blocking({.url = "https://127.0.0.1:" + std::to_string(listener.port()) + "/"}, 40ms);
+  const auto response = send_blocking({"GET", "https://127.0.0.1:" + std::to_string(listener.port()) + "/"}, 40ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message, HasSubstr("agreeing on TLS"));
@@ -196,7 +196,7 @@ TEST(ClientTls, ReusesAConnection) {
   int good = 0;
   auto work = [&]() -> asio::awaitable<void> {
     for (int i = 0; i < 3; ++i) {
-      ClientRequest request{.url = "https://localhost:" + server.port() + "/"};
+      ClientRequest request{"GET", "https://localhost:" + server.port() + "/"};
       const auto response = co_await client->send(request, 20s);
       good += response ? 1 : 0;
     }

@@ -227,7 +227,7 @@ TEST(Server, TellsTheHandlerThePeer) {
   auto handler = [](const Request& request) -> asio::awaitable<Response> { co_return Response::text(request.peer); };
   router.add("GET", "/peer", {}, handler);
   HttpServer server(std::move(router));
-  EXPECT_THAT(send_blocking({.url = server.url("/peer")}, 20s).value().body, testing::StartsWith("127.0.0.1:"));
+  EXPECT_THAT(send_blocking({"GET", server.url("/peer")}, 20s).value().body, testing::StartsWith("127.0.0.1:"));
 }
 
 TEST(Server, ServesManyClientsAtOnce) {
