@@ -12,6 +12,7 @@
 
 #include <random>
 #include <string>
+#include <vector>
 
 namespace runfold::delivery {
 namespace {
@@ -128,6 +129,22 @@ TEST(Queued, AnEventsErrorIsCutAndItsNamesAreBounded) {
   EXPECT_EQ(event.step_failed().step_id().size(), kMaxNameBytes);
   EXPECT_EQ(event.step_failed().error(), std::string(kLimit / 2, 'e') + " [cut]");
   EXPECT_TRUE(fits(event, kLimit));
+}
+
+TEST(Queued, AnyTextOfAnyEventIsMadeToFit) {
+  const std::string bad = std::string(300, 'x') + "\xff";
+  std::vector<v1::SyncEvent> events(6);
+  events[0].mutable_step_started()->set_step_id(bad);
+  events[1].mutable_step_completed()->set_step_id(bad);
+  events[2].mutable_step_failed()->set_error(bad);
+  events[3].mutable_progress()->set_message(bad);
+  events[4].mutable_started()->set_account(bad);
+  events[5].mutable_completed()->set_error(bad);
+  for (auto& event : events) {
+    EXPECT_FALSE(fits(event, kLimit)) << event.ShortDebugString();
+    EXPECT_TRUE(fit(event, kLimit));
+    EXPECT_TRUE(fits(event, kLimit)) << event.ShortDebugString();
+  }
 }
 
 TEST(Queued, WhatCannotBeCutIsTooLarge) {
