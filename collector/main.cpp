@@ -239,6 +239,10 @@ int run(const ConfigFlags& flags) {
     const auto running = (*query)->running_by_connector();
     if (!running) return fail("the running runs cannot be counted", running.error());
     metrics.set_running(*running);
+    const std::vector<std::string> read{config.topics.events, config.topics.logs, config.topics.operations};
+    std::vector<std::string> filled;
+    for (const auto& maker : makers) filled.push_back(maker.route.sink);
+    metrics.expect(read, filled);
   }
 
   // HTTP: listens before all else runs, so that /livez, /readyz and /metrics answer at once.

@@ -1,6 +1,7 @@
 // Keeps the collector's metrics in a Prometheus registry of its own.
 #include "collector/metrics.hpp"
 
+#include "collector/decode.hpp"
 #include "collector/metrics_connectors.hpp"
 #include "collector/metrics_process.hpp"
 
@@ -84,6 +85,22 @@ class Metrics::Impl {
     }
   }
 
+  void expect(std::span<const std::string> topics, std::span<const std::string> sinks) {
+    for (const std::string& topic : topics) {
+      for (auto* family : {&records_, &bytes_, &duplicates_}) family->Add({{"topic", topic}});
+      for (int code = 0; code <= static_cast<int>(DecodeErrc::kLimit); ++code) {
+        dead_letters_.Add({{"topic", topic}, {"reason", std::string(reason(static_cast<DecodeErrc>(code)))}});
+      }
+      dead_letters_.Add({{"topic", topic}, {"reason", "too_large"}});
+    }
+    for (const std::string& sink : sinks) {
+      for (const auto outcome : {sinks::Outcome::kDelivered, sinks::Outcome::kRetry, sinks::Outcome::kRejected}) {
+        deliveries_.Add({{"sink", sink}, {"outcome", std::string(outcome_word(outcome))}});
+      }
+      delivery_duration_.Add({{"sink", sink}}, kDeliverySeconds);
+    }
+  }
+
   void committed(const Counts& counts, std::chrono::nanoseconds duration) {
     const std::scoped_lock lock(mutex_);
     const auto now = now_();
@@ -129,6 +146,10 @@ class Metrics::Impl {
   }
 
   std::string text() {
+    {
+      const std::scoped_lock lock(mutex_);
+      connectors_.expire(now_());  // also while nothing is committed
+    }
     auto families = registry_.Collect();
     for (auto& family : process_.Collect()) families.push_back(std::move(family));
     std::ostringstream out;
@@ -161,6 +182,9 @@ Metrics::~Metrics() = default;
 
 void Metrics::set_running(std::span<const std::pair<std::string, std::uint64_t>> by_connector) {
   impl_->set_running(by_connector);
+}
+void Metrics::expect(std::span<const std::string> topics, std::span<const std::string> sinks) {
+  impl_->expect(topics, sinks);
 }
 void Metrics::committed(const Counts& counts, std::chrono::nanoseconds duration) {
   impl_->committed(counts, duration);

@@ -31,6 +31,9 @@ class Metrics final : public Observer, public sinks::SinkObserver {
   /// What the store knew to be running at start, by connector.
   void set_running(std::span<const std::pair<std::string, std::uint64_t>> by_connector);
 
+  /// Shows what is counted by topic, dead-letter reason and sink from now on, at zero: a rate or an alert then sees the first one.
+  void expect(std::span<const std::string> topics, std::span<const std::string> sinks);
+
   void committed(const Counts& counts, std::chrono::nanoseconds duration) override;
   void commit_failed(std::string_view reason) override;
   void dead_letter(std::string_view topic, std::string_view reason) override;

@@ -120,7 +120,8 @@ void ConnectorSeries::add(const ConnectorCounts& counts) {
         .Increment(value(counts.log_records_dropped[i]));
   }
   for (std::size_t i = 0; i < kCodeClasses.size(); ++i) {
-    if (counts.api_failures[i] == 0) continue;
+    const bool usual = i == 0 || i >= 4;  // no response, 4xx, 5xx: alerts are made on these
+    if (counts.api_failures[i] == 0 && !usual) continue;
     api_failures_[i].in(families_.api_failures, with("code_class", std::string(kCodeClasses[i]))).Increment(value(counts.api_failures[i]));
   }
 }
