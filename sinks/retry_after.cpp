@@ -60,8 +60,9 @@ std::optional<milliseconds> read_retry_after(std::string_view text, std::chrono:
   }
   const auto date = read_date(text);
   if (!date) return std::nullopt;
-  const auto wait = std::chrono::ceil<milliseconds>(*date - now);
-  return std::clamp(wait, milliseconds(0), milliseconds(seconds(kMostSeconds)));
+  // In seconds: the nanoseconds to a far date do not fit.
+  const seconds wait = *date - std::chrono::floor<seconds>(now);
+  return milliseconds(std::clamp(wait, seconds(0), seconds(kMostSeconds)));
 }
 
 }  // namespace runfold::sinks

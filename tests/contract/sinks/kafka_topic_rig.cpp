@@ -1,5 +1,6 @@
 // The Kafka sink with an embedded broker, or with a real one.
 #include "sinks/kafka_topic.hpp"
+#include "tests/contract/sinks/sample_items.hpp"
 #include "tests/contract/sinks/sink_under_test.hpp"
 #include "tests/contract/sinks/topic_reader.hpp"
 #include "tests/support/unanswered_address.hpp"

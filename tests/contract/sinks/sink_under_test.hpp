@@ -80,7 +80,4 @@ struct SinkUnderTest {
 /// `bootstrap_servers`: empty for an embedded broker.
 [[nodiscard]] SinkUnderTest kafka_topic_under_test(std::string name, std::string bootstrap_servers);
 
-/// A record whose payload is a whole message.
-[[nodiscard]] Item sample_item(Kind kind, std::int64_t id, const std::string& run_id, const std::string& error_text = "boom");
-
 }  // namespace runfold::sinks::contract

@@ -1,5 +1,6 @@
 // The webhook sink with a receiver on loopback.
 #include "sinks/webhook.hpp"
+#include "tests/contract/sinks/sample_items.hpp"
 #include "tests/contract/sinks/sink_under_test.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/unanswered_address.hpp"
