@@ -27,7 +27,7 @@ TopicsAtStart::~TopicsAtStart() {
 }
 
 void TopicsAtStart::work() {
-  bool done = try_once();
+  bool done = try_once(pace_.first_limit);
   tried_();
   auto wait = pace_.first_wait;
   while (!done) {
@@ -38,12 +38,12 @@ void TopicsAtStart::work() {
       }
     }
     wait = std::min(wait * 2, pace_.longest_wait);
-    done = try_once();
+    done = try_once(pace_.limit);
   }
 }
 
-bool TopicsAtStart::try_once() {
-  const auto reports = create_(pace_.limit);
+bool TopicsAtStart::try_once(std::chrono::milliseconds limit) {
+  const auto reports = create_(limit);
   if (!reports && reports.error().retryable()) {
     // The pipeline tells the operator of the same trouble; here it is only why we are not ready.
     health_.not_ready(kComponent, reports.error().message + "; trying again");

@@ -25,7 +25,9 @@ class TopicsAtStart {
   using Log = std::function<void(int severity, std::string_view message)>;
 
   struct Pace {
-    /// Bound on one try, and so on how long the destructor may take.
+    /// Bound on the first try, for which the pipeline waits.
+    std::chrono::milliseconds first_limit{1'000};
+    /// Bound on each later try, and so on how long the destructor may take.
     std::chrono::milliseconds limit{3'000};
     std::chrono::milliseconds first_wait{1'000};
     std::chrono::milliseconds longest_wait{30'000};
@@ -41,7 +43,7 @@ class TopicsAtStart {
  private:
   void work();
   /// True when there is nothing more to do.
-  bool try_once();
+  bool try_once(std::chrono::milliseconds limit);
 
   const Create create_;
   Health& health_;

@@ -30,7 +30,7 @@ class TopicsAtStartTest : public testing::Test {
       lines_.push_back(std::to_string(severity) + " " + std::string(message));
     };
     topics_ = std::make_unique<TopicsAtStart>(
-        create, health_, log, [this] { ++told_; }, TopicsAtStart::Pace{1s, 1ms, 2ms});
+        create, health_, log, [this] { ++told_; }, TopicsAtStart::Pace{1s, 1s, 1ms, 2ms});
   }
 
   std::vector<std::string> lines() {
