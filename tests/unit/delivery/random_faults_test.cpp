@@ -77,10 +77,11 @@ TEST_P(RandomFaults, EveryRecordIsAcknowledgedPendingOrDroppedAndNumbersHaveNoUn
 
   // Read the topics back as a collector would, repeats removed by their numbers.
   std::uint64_t distinct = 0;
+  const auto acknowledged = rig.cluster.acknowledged();
   for (const Told& told : runs) {
     std::map<std::uint64_t, v1::SyncEvent> events;
     std::set<std::uint64_t> logs;
-    for (const auto& record : rig.cluster.acknowledged()) {
+    for (const auto& record : acknowledged) {
       if (record.key != told.run->about.run_id) continue;
       if (record.topic == "runfold.events") {
         const auto event = read_event(record);
@@ -118,7 +119,7 @@ TEST_P(RandomFaults, EveryRecordIsAcknowledgedPendingOrDroppedAndNumbersHaveNoUn
   EXPECT_GE(distinct, rig.report().acknowledged);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomFaults, ::testing::Range(1U, 41U));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomFaults, ::testing::Range(1U, 25U));
 
 }  // namespace
 }  // namespace runfold::delivery::test
