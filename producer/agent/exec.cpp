@@ -7,7 +7,6 @@
 #include "producer/agent/intake.hpp"
 #include "producer/agent/proxy.hpp"
 #include "producer/sdk/logger.hpp"
-#include "producer/sdk/producer.hpp"
 #include "producer/sdk/trouble.hpp"
 
 #include <boost/asio.hpp>
@@ -278,7 +277,7 @@ Result<int> exec(ExecOptions options) {
 
   const auto trouble = std::make_shared<KafkaTrouble>();
   if (!options.settings.on_trouble) options.settings.on_trouble = [trouble](const kafka::Error& error) { trouble->tell(error); };
-  auto created = Producer::create(options.settings);
+  auto created = options.make_client ? Producer::create(options.settings, options.make_client) : Producer::create(options.settings);
   if (!created) return Error{Errc::kInvalid, created.error().message};
   const std::unique_ptr<Producer> producer = std::move(*created);
   if (!options.settings.kafka.get("bootstrap.servers")) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "producer/agent/error.hpp"
-#include "producer/sdk/run.hpp"
+#include "producer/sdk/producer.hpp"
 #include "producer/sdk/settings.hpp"
 
 #include <chrono>
@@ -38,6 +38,8 @@ struct ExecOptions {
   /// Where the command's output goes on to.
   int stdout_fd = 1;
   int stderr_fd = 2;
+  /// Makes the Kafka client. For tests, and for clients of one's own; empty: the usual one.
+  Producer::ClientFactory make_client;
 };
 
 /// Runs the command and returns its exit code, or 128 + the signal that killed it; 127 and 126 as a shell for a command

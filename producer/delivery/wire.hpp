@@ -38,6 +38,7 @@ class Writer {
     varint(size);
   }
   void raw(std::string_view bytes) noexcept {
+    if (bytes.empty()) return;  // an empty view may point nowhere, which memcpy must not be given
     std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();
   }
