@@ -23,6 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kSeekLimit = std::chrono::seconds(5);
+constexpr std::int64_t kLongestSeekLimitMs = 5'000'000;  // five seconds, for a librdkafka that counts in microseconds
 constexpr auto kDestroyLimit = std::chrono::seconds(5);
 
 void release_event(void* handle) noexcept {
@@ -155,9 +156,7 @@ class RdkafkaConsumer final : public Consumer {
       slot->rewind = false;
     }
     const PartitionListHandle list = to_list(to);
-    const ErrorHandle refusal{
-        rd_kafka_seek_partitions(client_.get(), list.get(), static_cast<int>(std::chrono::milliseconds(kSeekLimit).count()))};
-    if (refusal) return make_error(rd_kafka_error_code(refusal.get()), "seek", rd_kafka_error_string(refusal.get()));
+    if (auto sought = seek_all(list.get()); !sought) return sought.error();
     const bool all_done =
         std::all_of(list->elems, list->elems + list->cnt, [](const auto& one) { return one.err == RD_KAFKA_RESP_ERR_NO_ERROR; });
     if (all_done) return {};
@@ -204,6 +203,20 @@ class RdkafkaConsumer final : public Consumer {
   }
 
  private:
+  /// librdkafka 2.0.2 takes the time limit of a seek for microseconds. So when it says that the time is up and it is not,
+  /// the seek is made again with ten times as much; to seek twice to the same offset does no harm.
+  Result<void> seek_all(rd_kafka_topic_partition_list_t* list) {
+    const auto began = Clock::now();
+    for (auto limit_ms = std::chrono::milliseconds(kSeekLimit).count();; limit_ms *= 10) {
+      const ErrorHandle refusal{rd_kafka_seek_partitions(client_.get(), list, static_cast<int>(limit_ms))};
+      if (!refusal) return {};
+      const auto code = rd_kafka_error_code(refusal.get());
+      if (code != RD_KAFKA_RESP_ERR__TIMED_OUT || Clock::now() - began >= kSeekLimit || limit_ms >= kLongestSeekLimitMs) {
+        return make_error(code, "seek", rd_kafka_error_string(refusal.get()));
+      }
+    }
+  }
+
   bool is_next(const rd_kafka_message_t& message) {
     Positions::Slot* slot = positions_.find(message.rkt, message.partition, [&] { return rd_kafka_topic_name(message.rkt); });
     if (slot == nullptr) return false;
