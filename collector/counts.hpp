@@ -10,6 +10,9 @@
 namespace runfold::collector {
 
 /// What folding one batch found out about one connector. All are increments unless named otherwise.
+///
+/// A run, a step and its results are counted as they first became known: when an earlier end supersedes one that was
+/// counted, the aggregate changes and the count stays.
 struct ConnectorCounts {
   std::uint64_t runs_started = 0;
   /// By runfold.v1.RunResult.
@@ -37,10 +40,12 @@ struct ConnectorCounts {
   std::array<std::uint64_t, 6> api_failures{};
 };
 
-/// What one topic gave to a batch.
+/// What one topic gave to a batch: Kafka records that could be decoded, duplicates among them.
 struct TopicCounts {
   std::uint64_t records = 0;
+  /// Of their values.
   std::uint64_t bytes = 0;
+  /// Of which all was seen before. A log batch that is new in part is none.
   std::uint64_t duplicates = 0;
 };
 

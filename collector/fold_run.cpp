@@ -105,14 +105,10 @@ void RunState::fold_name(Name& name, std::string_view value, const Stamp& stamp)
 }
 
 void RunState::fold_identity(const EventView& event, const Stamp& stamp) {
-  const bool later = names_settled_ns_ && stamp.at_ns > *names_settled_ns_;
-  if (later && (!event.trace || (!trace_id_.value.empty() && stamp.at_ns > trace_id_.stamp.at_ns))) return;
   fold_name(connector_id_, event.identity.connector_id, stamp);
   fold_name(version_, event.identity.version, stamp);
   fold_name(site_, event.identity.site, stamp);
-  fold_name(trace_id_, trace_id(event.trace), stamp);
-  if (connector_id_.value.empty() || version_.value.empty() || site_.value.empty()) return;
-  names_settled_ns_ = std::max({connector_id_.stamp.at_ns, version_.stamp.at_ns, site_.stamp.at_ns});
+  if (event.trace && (trace_id_.value.empty() || stamp.at_ns <= trace_id_.stamp.at_ns)) fold_name(trace_id_, trace_id(event.trace), stamp);
 }
 
 void RunState::widen_bounds(const Origin& origin) {

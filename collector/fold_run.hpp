@@ -149,8 +149,6 @@ class RunState {
   std::uint64_t taken_revision_ = 0;
   TimeNs first_seen_ns_ = 0;
   TimeNs last_seen_ns_ = 0;
-  /// Events after this cannot change the names; absent until each has been heard of.
-  std::optional<TimeNs> names_settled_ns_;
   boost::container::small_vector<Bounds, 1> bounds_;
   Sources sources_;
   std::optional<Told<ProgressFacts>> progress_;

@@ -19,7 +19,7 @@ namespace runfold::collector {
 namespace {
 
 constexpr std::uint64_t kSeed = 20260516;
-constexpr int kRounds = 20'000;
+constexpr int kRounds = 5'000;
 
 void set(google::protobuf::Timestamp& out, TimeNs at_ns) {
   out.set_seconds(at_ns / 1'000'000'000);
