@@ -195,11 +195,11 @@ TEST(Client, SaysThatANameHasNoAddress) {
 
 TEST(Client, TheDeadlineHoldsAgainstAServerThatAcceptsAndNeverAnswers) {
   RawListener listener;  // the kernel accepts
-  const auto response = send_blocking({"GET", listener.url("/")}, 40ms);
+  const auto response = send_blocking({"GET", listener.url("/")}, 500ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message,
-              AllOf(HasSubstr("127.0.0.1:" + std::to_string(listener.port())), HasSubstr("40 ms"), HasSubstr("waiting for the response")));
+              AllOf(HasSubstr("127.0.0.1:" + std::to_string(listener.port())), HasSubstr("500 ms"), HasSubstr("waiting for the response")));
 }
 
 TEST(Client, TheDeadlineIsNotRenewedByEachByte) {
@@ -211,7 +211,7 @@ TEST(Client, TheDeadlineIsNotRenewedByEachByte) {
     while (!socket.is_readable(2) && socket.send("x")) {
     }
   });
-  const auto response = send_blocking({"GET", listener.url("/")}, 60ms);
+  const auto response = send_blocking({"GET", listener.url("/")}, 500ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message, HasSubstr("receiving the response"));
@@ -219,7 +219,7 @@ TEST(Client, TheDeadlineIsNotRenewedByEachByte) {
 
 TEST(Client, TheDeadlineHoldsWhileTheServerDoesNotReadTheBody) {
   RawListener listener;
-  const auto response = send_blocking({"POST", listener.url("/"), {}, std::string(64 * 1024 * 1024, 'x')}, 60ms);
+  const auto response = send_blocking({"POST", listener.url("/"), {}, std::string(64 * 1024 * 1024, 'x')}, 500ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message, HasSubstr("sending the request"));

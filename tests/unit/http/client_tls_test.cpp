@@ -169,7 +169,7 @@ TEST(ClientTls, SaysThatAServerSpeaksNoTls) {
 
 TEST(ClientTls, TheDeadlineHoldsInTheHandshake) {
   test::RawListener listener;
-  const auto response = send_blocking({"GET", "https://127.0.0.1:" + std::to_string(listener.port()) + "/"}, 40ms);
+  const auto response = send_blocking({"GET", "https://127.0.0.1:" + std::to_string(listener.port()) + "/"}, 500ms);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTimedOut);
   EXPECT_THAT(response.error().message, HasSubstr("agreeing on TLS"));
