@@ -1,0 +1,40 @@
+// Some hundreds of runs, made up from a seed: their events, logs and operations, and what must become of them.
+#pragma once
+
+#include "tests/broker/collector/oracle.hpp"
+#include "transport/kafka/producer.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace runfold::collector::test {
+
+/// Sends a made-up world to Kafka, bit by bit, and keeps the oracle of what was sent.
+///
+/// Half of the runs number their records; some of those records come twice, some in another order. The other half do not:
+/// a record of theirs that the collector folds twice shows in a sum. Each run has a connector of its own choosing, steps
+/// that are tried again, commits that add up, failing API calls, and mostly an end.
+/// Thread: one.
+class Workload {
+ public:
+  /// `events` is about how many events there will be; there are about a tenth as many batches of logs. The topics have kPartitions each.
+  Workload(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events);
+  ~Workload();
+
+  /// Sends about so many records. False when there is no more to send.
+  bool send(std::size_t records);
+  /// Waits until Kafka has all of it, ends each partition with a record that says so (see all_folded() in compare.hpp), and
+  /// gives what must become of it all. Call it once, when send() has said false.
+  [[nodiscard]] Oracle finish();
+
+  /// Events sent so far, repeats included.
+  [[nodiscard]] std::uint64_t events_sent() const noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runfold::collector::test
