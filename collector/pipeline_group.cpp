@@ -22,21 +22,25 @@ kafka::ConsumerEvents PipelineImpl::consumer_events() {
 
 std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::TopicPartition> given) {
   for (const kafka::TopicPartition& at : given) partitions_.add(at);
-  joined_ = true;
-  kafka_trouble_.clear();
-  kafka_mention_.reset();
-  say_kafka_health();
-
   // The offsets in the store decide where to start. When it does not answer, the partitions stay unclaimed and paused, in
   // the group, until claim() has asked again and moved them to where the store goes on.
   if (!given.empty() && !stopping_ && !failed_) {
     begin_claim();
-    if (claim_.answer.wait_for(kClaimLimit) == std::future_status::ready) settle_claim();
+    if (claim_.answer.wait_for(kClaimLimit) == std::future_status::ready) {
+      settle_claim();
+    } else {
+      health_.not_ready("store", "it has not said yet where to go on");
+    }
   }
   if (partitions_.any_unclaimed()) {
     paused_ = true;
     consumer_->pause();
   }
+  joined_ = true;
+  kafka_trouble_.clear();
+  kafka_mention_.reset();
+  say_kafka_health();
+
   std::vector<kafka::StartOffset> starts;
   for (const kafka::TopicPartition& at : given) {
     const Partition* partition = partitions_.find(at.topic, at.partition);
@@ -150,6 +154,8 @@ void PipelineImpl::drop_folded() {
   dead_letters_.clear();
   dead_letter_bytes_ = 0;
   changed_since_.reset();
+  // Whatever was in the way of what is dropped now; if it still is, the next batch says so again.
+  for (const char* component : {"store", "dead_letters", "partition"}) health_.ready(component);
 }
 
 }  // namespace runfold::collector
