@@ -1,23 +1,15 @@
 // What each event does to its run.
 #include "collector/fold_run.hpp"
 
+#include "collector/fold_sum.hpp"
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/run.pb.h"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 namespace runfold::collector {
 namespace {
-
-std::uint64_t saturating_sum(std::uint64_t left, std::uint64_t right) noexcept {
-  return right > std::numeric_limits<std::uint64_t>::max() - left ? std::numeric_limits<std::uint64_t>::max() : left + right;
-}
-
-void add(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) noexcept {
-  if (part) sum = saturating_sum(sum.value_or(0), *part);
-}
 
 /// The beginning of valid UTF-8, cut at a whole character.
 std::string_view bounded(std::string_view text, std::size_t most) noexcept {

@@ -1,11 +1,11 @@
 // A run's state to its row and back: the snapshot that people read, and what the fold needs beside it.
 #include "collector/decode_wire.hpp"
 #include "collector/fold_run.hpp"
+#include "collector/fold_sum.hpp"
 #include "collector/fold_writer.hpp"
 #include "runfold/v1/run.pb.h"
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 
 namespace runfold::collector {
@@ -119,11 +119,6 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
 
   std::optional<std::uint64_t> entities = beyond_entities_;
   std::optional<std::uint64_t> relationships = beyond_relationships_;
-  const auto add = [](std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) {
-    if (!part) return;
-    const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - sum.value_or(0);
-    sum = sum.value_or(0) + std::min(room, *part);
-  };
   for (const Step* step : steps) {
     if (!step->ended) continue;
     add(entities, step->ended->value.entities);

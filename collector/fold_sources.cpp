@@ -2,17 +2,13 @@
 #include "collector/fold_sources.hpp"
 
 #include "collector/decode_wire.hpp"
+#include "collector/fold_sum.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 namespace runfold::collector {
 namespace {
-
-std::uint64_t saturating_sum(std::uint64_t left, std::uint64_t right) noexcept {
-  return right > std::numeric_limits<std::uint64_t>::max() - left ? std::numeric_limits<std::uint64_t>::max() : left + right;
-}
 
 void write_totals(WireWriter& out, std::uint32_t field, const std::optional<TopicTotalsView>& totals) {
   if (!totals) return;

@@ -124,6 +124,23 @@ TEST(Logs, MoreThanAMebibyteIsSplitIntoConsecutiveChunks) {
   EXPECT_EQ(f.run_logs.at({"r-1", 1}).next_chunk, 5U);
 }
 
+TEST(Logs, OfNamesThatDisagreeTheFirstInTheOrderOfBytesHolds) {
+  for (const bool forwards : {true, false}) {
+    Folding f;
+    Telling t;
+    auto one = t.logs(10, {"one"});
+    one.mutable_identity()->set_connector_id("b");
+    one.mutable_identity()->clear_site();
+    auto two = t.logs(11, {"two"});
+    two.mutable_identity()->set_connector_id("a");
+    f.send(forwards ? one : two);
+    f.restart();
+    f.send(forwards ? two : one);
+    EXPECT_EQ(row(f).connector_id, "a");
+    EXPECT_EQ(row(f).site, "acme");
+  }
+}
+
 TEST(Logs, RecordsWithoutATimeTakeThatOfTheirKafkaRecord) {
   Folding f;
   Telling t;

@@ -507,9 +507,65 @@ TEST(Run, MoreSourcesThanCanBeToldApartLeaveWhatToExpectUnknown) {
   EXPECT_FALSE(f.run().completeness(0).has_expected());
   EXPECT_EQ(f.run().completeness(0).received(), 65U);
   f.restart();
-  f.send(Telling("r-1", "source-0").heartbeat(21));
-  f.send(Telling("r-1", "source-99").heartbeat(21));
-  EXPECT_EQ(f.run().completeness(0).received(), 66U) << "the first is a duplicate, the last is one of the many";
+  auto known = Telling("r-1", "source-0").heartbeat(21);
+  EXPECT_EQ(f.send(known), Folded::kDuplicate);
+  known.set_sequence(2);
+  EXPECT_EQ(f.send(known), Folded::kFolded);
+  EXPECT_FALSE(f.run().completeness(0).has_expected());
+  const auto other = Telling("r-1", "source-99").heartbeat(21);
+  EXPECT_EQ(f.send(other), Folded::kFolded);
+  EXPECT_EQ(f.send(other), Folded::kFolded) << "one of the many: a repeat is not recognised";
+  EXPECT_EQ(f.run().completeness(0).received(), 68U);
+}
+
+TEST(Run, SumsStopAtTheGreatestNumber) {
+  Folding f;
+  Telling t;
+  constexpr std::uint64_t kMost = ~std::uint64_t{0};
+  for (const std::uint64_t number : {std::uint64_t{5}, kMost, std::uint64_t{7}}) {
+    auto stats = t.at(10);
+    stats.mutable_stats_committed()->mutable_stats()->set_entities_created(number);
+    f.send(stats);
+    f.send(t.step_completed(11, "step " + std::to_string(number), number));
+  }
+  EXPECT_EQ(f.counts().entities_created, kMost);
+  EXPECT_EQ(f.counts().entities, kMost);
+  EXPECT_EQ(f.run().stats().entities_created(), kMost);
+  EXPECT_EQ(f.run().entities(), kMost);
+}
+
+TEST(Run, OfASourcesTwoAccountsTheLaterHoldsAndOfOneTimeTheGreater) {
+  const auto account = [](std::int64_t second, std::uint64_t emitted) {
+    auto event = Telling().exited(second, 0);
+    event.set_sequence(0);
+    totals(event, v1::TOPIC_EVENTS, emitted);
+    return event;
+  };
+  const std::pair<v1::SyncEvent, v1::SyncEvent> pairs[] = {{account(20, 9), account(21, 5)}, {account(20, 4), account(20, 5)}};
+  for (const auto& [first, second] : pairs) {
+    Folding forwards;
+    forwards.send(first);
+    forwards.send(second);
+    EXPECT_EQ(forwards.run().completeness(0).expected(), 5U);
+    Folding backwards;
+    backwards.send(second);
+    backwards.restart();
+    backwards.send(first);
+    EXPECT_EQ(backwards.run().completeness(0).expected(), 5U);
+  }
+}
+
+TEST(Run, RecordsGivenUpAsMissingStayMissingAfterARestart) {
+  Folding f;
+  Telling t;
+  for (int i = 0; i < 66; ++i) {
+    (void)t.heartbeat(10);  // every other one is lost
+    f.send(t.heartbeat(10));
+  }
+  EXPECT_EQ(f.run().completeness(0).received(), 66U);
+  f.restart();
+  f.send(t.heartbeat(11));
+  EXPECT_EQ(f.run().completeness(0).received(), 67U);
 }
 
 TEST(Run, ItIsPublishedWhenItsRevisionRose) {
