@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 extern char** environ;
@@ -28,15 +29,23 @@ bool write_all(int fd, const char* data, std::size_t size) noexcept {
   return true;
 }
 
-std::string read_to_end(int fd) {
+/// Reads until `is_enough` says so of what was read, or to the end.
+template <class IsEnough>
+std::string read_until(int fd, IsEnough is_enough) {
   std::string all;
   char buffer[4096];
-  for (;;) {
+  while (!is_enough(all)) {
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return all;
+    if (n <= 0) break;
     all.append(buffer, static_cast<std::size_t>(n));
   }
+  return all;
+}
+
+/// A block of "NAME=value" entries, each ended by a NUL byte, is whole when one more follows.
+bool is_whole(std::string_view block) noexcept {
+  return block.ends_with(std::string_view("\0\0", 2)) || block == std::string_view("\0", 1);
 }
 
 bool has_controlling_terminal() noexcept {
@@ -44,7 +53,7 @@ bool has_controlling_terminal() noexcept {
   return static_cast<bool>(terminal);
 }
 
-/// The inherited environment with `extra` ("NAME=value", each ended by a NUL byte, then one more) over it.
+/// The inherited environment with the block `extra` over it.
 std::vector<char*> merged_environment(std::string& extra) {
   std::vector<char*> merged;
   for (char* entry = extra.data(); *entry != '\0'; entry += std::strlen(entry) + 1) merged.push_back(entry);
@@ -80,8 +89,9 @@ struct ChildSide {
   if (side.stdout_fd >= 0 && ::dup2(side.stdout_fd, STDOUT_FILENO) < 0) ::_exit(126);
   if (side.stderr_fd >= 0 && ::dup2(side.stderr_fd, STDERR_FILENO) < 0) ::_exit(126);
 
-  std::string extra = read_to_end(side.release_fd);
-  if (!extra.ends_with(std::string_view("\0\0", 2)) && extra != std::string_view("\0", 1)) ::_exit(127);
+  // Not to the pipe's end: another child forked meanwhile may hold that open.
+  std::string extra = read_until(side.release_fd, is_whole);
+  if (!is_whole(extra)) ::_exit(127);
   std::vector<char*> environment = merged_environment(extra);
   std::vector<char*> arguments;
   for (const std::string& argument : side.command) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -200,7 +210,7 @@ std::optional<LaunchFailure> Child::release(const std::vector<std::pair<std::str
   write_all(release_.get(), entries.data(), entries.size());
   release_.close();
 
-  const std::string answer = read_to_end(launch_error_.get());
+  const std::string answer = read_until(launch_error_.get(), [](std::string_view) { return false; });
   launch_error_.close();
   int error = 0;
   if (answer.size() != sizeof error) return std::nullopt;

@@ -1,0 +1,302 @@
+// runfold exec from fork to the last acknowledgement, with Kafka in memory, refusing, and silent.
+#include "producer/agent/exec.hpp"
+
+#include "producer/agent/descriptor.hpp"
+#include "runfold/v1/event.pb.h"
+#include "runfold/v1/log.pb.h"
+#include "tests/support/fake_kafka_client.hpp"
+#include "tests/support/http_server.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/unanswered_address.hpp"
+#include "tests/support/wait_until.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace runfold::agent {
+namespace {
+
+using runfold::test::FakeKafka;
+using runfold::test::TemporaryFolder;
+using runfold::test::UnansweredAddress;
+using runfold::test::wait_until;
+
+class ExecTest : public ::testing::Test {
+ protected:
+  ExecTest() : out_(open("out")), err_(open("err")) {
+    options_.settings.connector_id = "invoices";
+    options_.settings.version = "1.2";
+    options_.run.run_id = "run-1";
+    options_.run.attempt = 2;
+    options_.stdout_fd = out_.get();
+    options_.stderr_fd = err_.get();
+    EXPECT_TRUE(options_.settings.kafka.set("bootstrap.servers", "in-memory:9092").has_value());
+    options_.make_client = kafka_.factory();
+  }
+
+  Descriptor open(const char* name) {
+    return Descriptor(::open((folder_.path() / name).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  }
+  int run_shell(const std::string& script) { return run({"/bin/sh", "-c", script}); }
+  int run(std::vector<std::string> command) {
+    options_.command = std::move(command);
+    const auto code = exec(options_);
+    EXPECT_TRUE(code.has_value()) << (code ? "" : code.error().message);
+    return code ? *code : -1;
+  }
+  std::string file(const char* name) const {
+    std::ifstream in(folder_.path() / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::vector<v1::SyncEvent> events() {
+    std::vector<v1::SyncEvent> all;
+    for (const auto& record : kafka_.taken()) {
+      if (record.topic != "runfold.events") continue;
+      EXPECT_TRUE(all.emplace_back().ParseFromString(record.value));
+    }
+    return all;
+  }
+  std::vector<v1::LogRecord> logs(v1::LogStream stream) {
+    std::vector<v1::LogRecord> all;
+    for (const auto& record : kafka_.taken()) {
+      if (record.topic != "runfold.logs") continue;
+      v1::LogBatch batch;
+      EXPECT_TRUE(batch.ParseFromString(record.value));
+      std::copy_if(batch.records().begin(), batch.records().end(), std::back_inserter(all),
+                   [&](const v1::LogRecord& one) { return one.stream() == stream; });
+    }
+    return all;
+  }
+  /// The run's one Completed, its last event.
+  v1::Completed completed() {
+    const auto all = events();
+    const auto ends = std::count_if(all.begin(), all.end(), [](const v1::SyncEvent& event) { return event.has_completed(); });
+    EXPECT_EQ(ends, 1);
+    EXPECT_TRUE(!all.empty() && all.back().has_completed());
+    return all.empty() ? v1::Completed() : all.back().completed();
+  }
+
+  TemporaryFolder folder_;
+  FakeKafka kafka_;
+  Descriptor out_;
+  Descriptor err_;
+  ExecOptions options_;
+};
+
+TEST_F(ExecTest, TellsARunFromStartToSuccess) {
+  EXPECT_EQ(run_shell("echo hello"), 0);
+  const auto all = events();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_TRUE(all[0].started().has_os_pid());
+  EXPECT_EQ(all[0].identity().run_id(), "run-1");
+  EXPECT_EQ(all[0].identity().connector_id(), "invoices");
+  EXPECT_EQ(all[0].identity().attempt(), 2U);
+  const auto end = completed();
+  EXPECT_EQ(end.result(), v1::RUN_RESULT_SUCCESS);
+  EXPECT_EQ(end.exit_code(), 0);
+  EXPECT_FALSE(end.has_signal());
+  EXPECT_EQ(end.totals_size(), 2);
+  const auto lines = logs(v1::LOG_STREAM_STDOUT);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines.front().message(), "hello");
+}
+
+TEST_F(ExecTest, PassesTheExitCodeThrough) {
+  EXPECT_EQ(run_shell("exit 3"), 3);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(completed().exit_code(), 3);
+}
+
+TEST_F(ExecTest, TellsTheSignalThatKilledTheCommand) {
+  EXPECT_EQ(run_shell("kill -KILL $$"), 128 + SIGKILL);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_ERROR);
+  EXPECT_EQ(completed().signal(), SIGKILL);
+  EXPECT_FALSE(completed().has_exit_code());
+}
+
+TEST_F(ExecTest, ACommandThatIsNotThereIsARunThatSaysSo) {
+  EXPECT_EQ(run({"no-such-command-anywhere"}), 127);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(completed().exit_code(), 127);
+  EXPECT_NE(completed().error().find("no-such-command-anywhere"), std::string::npos);
+}
+
+TEST_F(ExecTest, ACommandThatCannotBeRunIsARunThatSaysSo) {
+  EXPECT_EQ(run({"/etc/passwd"}), 126);
+  EXPECT_EQ(completed().exit_code(), 126);
+}
+
+TEST_F(ExecTest, KeepsStdoutByteForByte) {
+  EXPECT_EQ(run_shell(R"(printf 'a\000b\377\nno newline')"), 0);
+  EXPECT_EQ(file("out"), std::string("a\0b\xff\nno newline", 15));
+  EXPECT_TRUE(logs(v1::LOG_STREAM_STDOUT).back().partial());
+}
+
+TEST_F(ExecTest, KeepsTenMegabytesOfStdout) {
+  EXPECT_EQ(run_shell("i=0; while [ $i -lt 160 ]; do head -c 65536 /dev/zero | tr '\\0' 'x'; echo; i=$((i+1)); done"), 0);
+  std::string expected;
+  for (int i = 0; i < 160; ++i) expected += std::string(65536, 'x') + "\n";
+  EXPECT_TRUE(file("out") == expected);
+}
+
+TEST_F(ExecTest, RecordsStderrWithItsLevels) {
+  EXPECT_EQ(run_shell("echo '2026-05-16 14:32:11 UTC [ERROR] ERP returned 500' >&2; echo plain >&2"), 0);
+  EXPECT_EQ(file("err"), "2026-05-16 14:32:11 UTC [ERROR] ERP returned 500\nplain\n");
+  const auto lines = logs(v1::LOG_STREAM_STDERR);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(lines[0].message(), "ERP returned 500");
+  EXPECT_EQ(lines[0].logged_at().seconds(), 1778941931);
+  EXPECT_EQ(lines[1].severity(), v1::SEVERITY_INFO);
+}
+
+TEST_F(ExecTest, LeavesAStreamAloneThatIsNotToBeRecorded) {
+  options_.record_stdout = false;
+  EXPECT_EQ(run_shell("echo recorded >&2; [ /proc/self/fd/1 -ef /proc/" + std::to_string(::getpid()) + "/fd/1 ]"), 0);
+  EXPECT_TRUE(logs(v1::LOG_STREAM_STDOUT).empty());
+  EXPECT_EQ(logs(v1::LOG_STREAM_STDERR).size(), 1U);
+}
+
+TEST_F(ExecTest, DoesNotWaitForAGrandchildThatKeepsTheOutput) {
+  options_.output_grace = std::chrono::milliseconds(50);
+  const std::string pid_file = (folder_.path() / "pid").string();
+  EXPECT_EQ(run_shell("sleep 1000 & echo $! > " + pid_file + "; echo done; exit 7"), 7);
+  EXPECT_EQ(file("out"), "done\n");
+  const int pid = std::stoi(file("pid"));
+  EXPECT_EQ(::kill(pid, 0), 0) << "the grandchild is not ours to end";
+  ::kill(pid, SIGKILL);
+}
+
+TEST_F(ExecTest, GivesTheCommandItsEnvironment) {
+  EXPECT_EQ(run_shell("echo $RUNFOLD_RUN_ID,$RUNFOLD_ATTEMPT,$RUNFOLD_CONNECTOR,$RUNFOLD_VERSION; echo $TRACEPARENT; "
+                      "echo ${RUNFOLD_INTAKE_URL%:*},${#RUNFOLD_INTAKE_TOKEN}"),
+            0);
+  const std::string out = file("out");
+  EXPECT_TRUE(out.starts_with("run-1,2,invoices,1.2\n00-")) << out;
+  EXPECT_TRUE(out.ends_with("\nhttp://127.0.0.1,64\n")) << out;
+  EXPECT_NE(out.find(events().front().trace().traceparent()), std::string::npos) << "the command's parent is the run's own span";
+}
+
+constexpr const char* kPost = R"(post() {
+  printf 'POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
+    "$1" "$RUNFOLD_INTAKE_TOKEN" "${#2}" "$2" >&3; cat <&3 | head -n 1; }
+exec 3<>/dev/tcp/127.0.0.1/${RUNFOLD_INTAKE_URL##*:}
+)";
+
+TEST_F(ExecTest, TakesEventsAndMergesTheDeclaredEnd) {
+  const std::string script = std::string(kPost) +
+                             R"(post /v1/events '[{"stepStarted":{"stepId":"read"}},{"stepCompleted":{"stepId":"read","entities":3}},
+                                                  {"completed":{"result":"RUN_RESULT_FAILURE","error":"no invoices"}}]')";
+  EXPECT_EQ(run({"/bin/bash", "-c", script}), 0);
+  EXPECT_TRUE(file("out").starts_with("HTTP/1.1 202")) << file("out");
+  const auto all = events();
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[2].step_completed().entities(), 3U);
+  EXPECT_EQ(all[2].identity().run_id(), "run-1");
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(completed().exit_code(), 0);
+  EXPECT_EQ(completed().error(), "no invoices");
+}
+
+TEST_F(ExecTest, RecordsFailingCallsOfTheContainerApi) {
+  http::Router router;
+  router.add("*", "/{path...}", {"*"}, [](const http::Request&) -> boost::asio::awaitable<http::Response> {
+    co_return http::Problem{404, "No such file", "There is no file 42.", {}}.to_response();
+  });
+  runfold::test::HttpServer api(std::move(router));
+  options_.container_api = api.url("");
+  const std::string script = R"(exec 3<>/dev/tcp/127.0.0.1/${CONTAINER_API_URL##*:}
+    printf 'GET /files/42 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&3; cat <&3 | head -n 1)";
+  EXPECT_EQ(run({"/bin/bash", "-c", script}), 0);
+  EXPECT_TRUE(file("out").starts_with("HTTP/1.1 404")) << file("out");
+  const auto calls = logs(v1::LOG_STREAM_CONTAINER_API);
+  ASSERT_EQ(calls.size(), 1U);
+  EXPECT_EQ(calls.front().message(), "GET /files/42 answered 404");
+}
+
+TEST_F(ExecTest, RefusesAContainerApiThatIsNoUrlBeforeTheCommandRuns) {
+  options_.container_api = "not a url";
+  options_.command = {"/bin/sh", "-c", "echo ran"};
+  const auto code = exec(options_);
+  ASSERT_FALSE(code.has_value());
+  EXPECT_EQ(code.error().code, Errc::kInvalid);
+  EXPECT_EQ(file("out"), "");
+  EXPECT_TRUE(events().empty());
+}
+
+TEST_F(ExecTest, EndsACommandThatOutstaysItsTime) {
+  options_.timeout = std::chrono::milliseconds(100);
+  EXPECT_EQ(run_shell("exec sleep 1000"), 128 + SIGTERM);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_TIMEOUT);
+  EXPECT_EQ(completed().signal(), SIGTERM);
+}
+
+TEST_F(ExecTest, KillsACommandThatIgnoresBeingTerminated) {
+  options_.timeout = std::chrono::milliseconds(100);
+  options_.kill_grace = std::chrono::milliseconds(100);
+  EXPECT_EQ(run_shell("trap '' TERM; while :; do sleep 0.05; done"), 128 + SIGKILL);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_TIMEOUT);
+}
+
+TEST_F(ExecTest, PassesSignalsOn) {
+  std::thread sender([this] {
+    // The kernel gives a process's signal to any thread that does not block it.
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    EXPECT_TRUE(wait_until([this] { return file("out") == "ready\n"; }));
+    ::kill(::getpid(), SIGUSR1);
+    EXPECT_TRUE(wait_until([this] { return file("out") == "ready\nusr1\n"; }));
+    ::kill(::getpid(), SIGTERM);
+  });
+  EXPECT_EQ(run_shell("trap 'echo usr1' USR1; trap 'echo term; exit 9' TERM; echo ready; while :; do sleep 0.02; done"), 9);
+  sender.join();
+  EXPECT_EQ(file("out"), "ready\nusr1\nterm\n");
+  EXPECT_EQ(completed().exit_code(), 9);
+}
+
+TEST_F(ExecTest, RunsTheCommandWithNoKafkaConfigured) {
+  options_.settings.kafka = {};
+  options_.make_client = {};
+  EXPECT_EQ(run_shell("echo out; exit 4"), 4);
+  EXPECT_EQ(file("out"), "out\n");
+}
+
+TEST_F(ExecTest, RefusesSettingsThatCanNeverWorkBeforeTheCommandRuns) {
+  options_.make_client = {};
+  options_.settings.connector_id = std::string(300, 'c');
+  options_.command = {"/bin/sh", "-c", "echo ran"};
+  const auto code = exec(options_);
+  ASSERT_FALSE(code.has_value());
+  EXPECT_EQ(code.error().code, Errc::kInvalid);
+  EXPECT_EQ(file("out"), "");
+}
+
+class ExecWithNoKafkaThere : public ExecTest, public ::testing::WithParamInterface<UnansweredAddress::Kind> {};
+
+TEST_P(ExecWithNoKafkaThere, ChangesNothingForTheCommand) {
+  const UnansweredAddress nobody(GetParam());
+  options_.make_client = {};
+  options_.first_flush_timeout = std::chrono::milliseconds(300);
+  ASSERT_TRUE(options_.settings.kafka.set("bootstrap.servers", nobody.text()).has_value());
+  EXPECT_EQ(run_shell("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; exit 5"), 5);
+  std::string expected;
+  for (int i = 0; i < 2000; ++i) expected += "line " + std::to_string(i) + "\n";
+  EXPECT_EQ(file("out"), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, ExecWithNoKafkaThere,
+                         ::testing::Values(UnansweredAddress::Kind::kRefuses, UnansweredAddress::Kind::kSilent));
+
+}  // namespace
+}  // namespace runfold::agent

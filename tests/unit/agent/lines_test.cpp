@@ -1,0 +1,178 @@
+// Lines: cut right whatever the reads were, and read right when they are in the fixed format.
+#include "producer/agent/lines.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace runfold::agent {
+namespace {
+
+struct Piece {
+  std::string bytes;
+  bool partial = false;
+  bool continues = false;
+  bool operator==(const Piece&) const = default;
+};
+void PrintTo(const Piece& piece, std::ostream* out) {
+  *out << "\"" << piece.bytes << "\"" << (piece.partial ? " partial" : "") << (piece.continues ? " continues" : "");
+}
+
+std::vector<Piece> split(const std::vector<std::string>& reads, std::size_t limit = 1024) {
+  std::vector<Piece> pieces;
+  LineSplitter splitter(limit, [&](const OutputLine& line) { pieces.push_back({std::string(line.bytes), line.partial, line.continues}); });
+  for (const std::string& read : reads) splitter.feed(read);
+  splitter.flush();
+  return pieces;
+}
+
+using Pieces = std::vector<Piece>;
+
+TEST(LineSplitter, GivesALineForEachNewline) {
+  EXPECT_EQ(split({"a\n\nbc\n"}), (Pieces{{"a"}, {""}, {"bc"}}));
+}
+
+TEST(LineSplitter, JoinsALineThatCameInSeveralReads) {
+  EXPECT_EQ(split({"he", "l", "lo\nwor", "ld\n"}), (Pieces{{"hello"}, {"world"}}));
+}
+
+TEST(LineSplitter, MarksALastLineWithNoNewline) {
+  EXPECT_EQ(split({"a\nb"}), (Pieces{{"a"}, {"b", true}}));
+}
+
+TEST(LineSplitter, MarksThePieceThatContinuesAFlushedLine) {
+  Pieces pieces;
+  LineSplitter splitter(1024, [&](const OutputLine& line) { pieces.push_back({std::string(line.bytes), line.partial, line.continues}); });
+  splitter.feed("50%");
+  splitter.flush();
+  splitter.feed(" 100%\nnext\n");
+  EXPECT_EQ(pieces, (Pieces{{"50%", true}, {" 100%", false, true}, {"next"}}));
+}
+
+TEST(LineSplitter, CutsALongLineIntoPiecesThatAddUpToIt) {
+  const Pieces expected{{"01234567", true}, {"89abcdef", true, true}, {"gh", false, true}, {"next"}};
+  EXPECT_EQ(split({"0123456789abcdefgh\nnext\n"}, 8), expected);
+  EXPECT_EQ(split({"0123456", "789abcdefgh\nne", "xt\n"}, 8), expected);
+}
+
+TEST(LineSplitter, TakesALineOfExactlyTheLimitWhole) {
+  EXPECT_EQ(split({"01234567\n"}, 8), (Pieces{{"01234567"}}));
+  EXPECT_EQ(split({"0123", "4567\n"}, 8), (Pieces{{"01234567"}}));
+  EXPECT_EQ(split({"01234567", "\n"}, 8), (Pieces{{"01234567"}}));
+}
+
+TEST(LineSplitter, CutsNoCharacterInTwo) {
+  EXPECT_EQ(split({"0123456\u00e9x\n"}, 8), (Pieces{{"0123456", true}, {"\u00e9x", false, true}}));
+  EXPECT_EQ(split({"0123456\xc3", "\xa9x\n"}, 8), (Pieces{{"0123456", true}, {"\u00e9x", false, true}}));
+}
+
+TEST(LineSplitter, GivesTheSamePiecesHoweverTheBytesAreRead) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += std::string(static_cast<std::size_t>(i * 7 % 23), static_cast<char>('a' + i % 26)) + "\n";
+  const Pieces whole = split({text}, 16);
+  for (std::size_t size = 1; size < 40; ++size) {
+    std::vector<std::string> reads;
+    for (std::size_t at = 0; at < text.size(); at += size) reads.push_back(text.substr(at, size));
+    EXPECT_EQ(split(reads, 16), whole) << "reads of " << size;
+  }
+}
+
+TEST(FixedLine, IsReadWithTimeLevelAndMessage) {
+  const auto line = parse_fixed_line("2026-05-16 14:32:11 UTC [ERROR] ERP returned [500]");
+  ASSERT_TRUE(line.has_value());
+  EXPECT_EQ(line->at.time_since_epoch().count(), 1778941931);
+  EXPECT_EQ(line->severity, v1::SEVERITY_ERROR);
+  EXPECT_EQ(line->message, "ERP returned [500]");
+}
+
+TEST(FixedLine, KnowsEveryLevel) {
+  const std::vector<std::pair<std::string, v1::Severity>> levels{
+      {"DEBUG", v1::SEVERITY_DEBUG},  {"INFO", v1::SEVERITY_INFO},           {"NOTICE", v1::SEVERITY_NOTICE},
+      {"WARN", v1::SEVERITY_WARNING}, {"ERROR", v1::SEVERITY_ERROR},         {"CRITICAL", v1::SEVERITY_CRITICAL},
+      {"ALERT", v1::SEVERITY_ALERT},  {"EMERGENCY", v1::SEVERITY_EMERGENCY}, {"WARNING", v1::SEVERITY_WARNING}};
+  for (const auto& [name, severity] : levels) {
+    const std::string text = "2026-05-16 14:32:11 UTC [" + name + "] x";
+    const auto line = parse_fixed_line(text);
+    ASSERT_TRUE(line.has_value()) << name;
+    EXPECT_EQ(line->severity, severity) << name;
+  }
+}
+
+TEST(FixedLine, IsNotSeenInALineThatOnlyLooksLikeIt) {
+  for (const char* text : {"", "plain", "2026-05-16 14:32:11 UTC INFO x", "2026-05-16 14:32:11 [INFO] x",
+                           "2026-13-16 14:32:11 UTC [INFO] x", "2026-02-30 14:32:11 UTC [INFO] x", "2026-05-16 24:00:00 UTC [INFO] x",
+                           "2026-05-16 14:32:11 UTC [SHOUT] x", "2026-05-16 14:32:11 UTC [INFO", "2026-05-16 14:32:11 UTC [3] x",
+                           "2026-05-16 14:32:11 UTC [INFO]x", " 2026-05-16 14:32:11 UTC [INFO] x"}) {
+    EXPECT_FALSE(parse_fixed_line(text).has_value()) << text;
+  }
+}
+
+TEST(FixedLine, MayHaveAnEmptyMessage) {
+  const auto line = parse_fixed_line("2026-05-16 14:32:11 UTC [INFO] ");
+  ASSERT_TRUE(line.has_value());
+  EXPECT_EQ(line->message, "");
+}
+
+constexpr std::chrono::system_clock::time_point kArrived{std::chrono::milliseconds(1'790'000'000'250)};
+
+TEST(OutputRecords, TakeSeverityAndTimeFromALineInTheFixedFormat) {
+  OutputRecords records(v1::LOG_STREAM_STDERR);
+  const auto record = records.make({"2026-05-16 14:32:11 UTC [WARN] slow", false, false}, kArrived);
+  EXPECT_EQ(record.stream(), v1::LOG_STREAM_STDERR);
+  EXPECT_EQ(record.severity(), v1::SEVERITY_WARNING);
+  EXPECT_EQ(record.message(), "slow");
+  EXPECT_EQ(record.logged_at().seconds(), 1778941931);
+  EXPECT_EQ(record.logged_at().nanos(), 0);
+  EXPECT_EQ(record.raw(), "2026-05-16 14:32:11 UTC [WARN] slow") << "the exact line must not be lost";
+}
+
+TEST(OutputRecords, KeepTheMillisecondsOfALineThatArrivesWithinItsSecond) {
+  OutputRecords records(v1::LOG_STREAM_STDERR);
+  const auto arrived = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'778'941'931'417));
+  const auto record = records.make({"2026-05-16 14:32:11 UTC [INFO] now", false, false}, arrived);
+  EXPECT_EQ(record.logged_at().seconds(), 1778941931);
+  EXPECT_EQ(record.logged_at().nanos(), 417'000'000);
+}
+
+TEST(OutputRecords, CallAPlainLineOfEitherStreamInfo) {
+  for (const auto stream : {v1::LOG_STREAM_STDOUT, v1::LOG_STREAM_STDERR}) {
+    OutputRecords records(stream);
+    const auto record = records.make({"Segmentation fault", false, false}, kArrived);
+    EXPECT_EQ(record.severity(), v1::SEVERITY_INFO);
+    EXPECT_EQ(record.message(), "Segmentation fault");
+    EXPECT_EQ(record.raw(), "");
+    EXPECT_EQ(record.logged_at().seconds(), 1'790'000'000);
+    EXPECT_EQ(record.logged_at().nanos(), 250'000'000);
+  }
+}
+
+TEST(OutputRecords, LeaveTheFixedFormatOnStdoutAsItIs) {
+  OutputRecords records(v1::LOG_STREAM_STDOUT);
+  const auto record = records.make({"2026-05-16 14:32:11 UTC [ERROR] x", false, false}, kArrived);
+  EXPECT_EQ(record.severity(), v1::SEVERITY_INFO);
+  EXPECT_EQ(record.message(), "2026-05-16 14:32:11 UTC [ERROR] x");
+}
+
+TEST(OutputRecords, GiveAContinuationTheSeverityOfItsLine) {
+  OutputRecords records(v1::LOG_STREAM_STDERR);
+  EXPECT_TRUE(records.make({"2026-05-16 14:32:11 UTC [ERROR] half", true, false}, kArrived).partial());
+  EXPECT_EQ(records.make({" and half", false, true}, kArrived).severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(records.make({"another", false, false}, kArrived).severity(), v1::SEVERITY_INFO);
+}
+
+TEST(OutputRecords, KeepBytesThatAreNotUtf8BesideTheirReadableForm) {
+  OutputRecords records(v1::LOG_STREAM_STDOUT);
+  const std::string bytes(
+      "a\xff\xfe"
+      "b\0c",
+      6);
+  const auto record = records.make({bytes, false, false}, kArrived);
+  EXPECT_EQ(record.message(), std::string("a\xEF\xBF\xBD"
+                                          "b\0c",
+                                          7));
+  EXPECT_EQ(record.raw(), bytes);
+}
+
+}  // namespace
+}  // namespace runfold::agent

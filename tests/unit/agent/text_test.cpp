@@ -1,0 +1,54 @@
+// Text: valid, bounded, and without credentials.
+#include "producer/agent/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runfold::agent {
+namespace {
+
+TEST(Utf8, TellsValidFromInvalid) {
+  for (const char* valid : {"", "plain", "\u00e9", "\u20ac", "\U0001F600"}) EXPECT_TRUE(is_utf8(valid)) << valid;
+  for (const char* invalid : {"\x80", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82"}) EXPECT_FALSE(is_utf8(invalid));
+}
+
+TEST(Utf8, ReplacesEachBadRunByOneReplacementCharacter) {
+  EXPECT_EQ(to_utf8("a\xff\xfe\xfd"
+                    "b\xc3"),
+            "a\uFFFDb\uFFFD");
+  EXPECT_TRUE(is_utf8(to_utf8("\xe2\x82\xe2\x82\xac\xf0")));
+}
+
+TEST(Utf8, PrefixStopsBeforeACharacterThatDoesNotFit) {
+  EXPECT_EQ(utf8_prefix("abc", 8), "abc");
+  EXPECT_EQ(utf8_prefix("ab\u20ac", 4), "ab");
+  EXPECT_EQ(utf8_prefix("ab\u20ac", 5), "ab\u20ac");
+  EXPECT_EQ(utf8_prefix(std::string(10, '\x80'), 4).size(), 4U) << "bytes that are no text are cut at the limit";
+}
+
+TEST(Severity, IsReadByNameAndByNumber) {
+  const std::vector<std::pair<const char*, v1::Severity>> known{
+      {"0", v1::SEVERITY_EMERGENCY},     {"7", v1::SEVERITY_DEBUG},       {"Warn", v1::SEVERITY_WARNING},  {"err", v1::SEVERITY_ERROR},
+      {"EMERG", v1::SEVERITY_EMERGENCY}, {"crit", v1::SEVERITY_CRITICAL}, {"notice", v1::SEVERITY_NOTICE}, {"alert", v1::SEVERITY_ALERT}};
+  for (const auto& [text, severity] : known) EXPECT_EQ(parse_severity(text), severity) << text;
+  for (const char* unknown : {"", "8", "-1", "10", "warnings", "inf"}) EXPECT_FALSE(parse_severity(unknown).has_value()) << unknown;
+}
+
+TEST(WithoutCredentials, RemovesUserInfoAndTokenLikeValues) {
+  const std::vector<std::pair<const char*, const char*>> cases{
+      {"https://u:p@api.example.com/files/42", "https://api.example.com/files/42"},
+      {"https://api.example.com/f?token=abc&page=2", "https://api.example.com/f?token=***&page=2"},
+      {"/f?page=2&access_token=abc", "/f?page=2&access_token=***"},
+      {"/f?API_KEY=a&X-Amz-Signature=b&sig=c&password=d", "/f?API_KEY=***&X-Amz-Signature=***&sig=***&password=***"},
+      {"/f?monkey=1&sorted", "/f?monkey=1&sorted"},
+      {"/users/a@b.c?x=1", "/users/a@b.c?x=1"},
+      {"https://api.example.com", "https://api.example.com"},
+      {"/f?u=https://a:b@c/", "/f?u=https://a:b@c/"}};
+  for (const auto& [url, expected] : cases) EXPECT_EQ(without_credentials(url), expected);
+}
+
+}  // namespace
+}  // namespace runfold::agent
