@@ -8,9 +8,9 @@
 #include "collector/growing_interval.hpp"
 #include "collector/pipeline.hpp"
 #include "collector/pipeline_load.hpp"
+#include "collector/pipeline_waker.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <array>
 #include <atomic>
@@ -25,22 +25,6 @@
 #include <vector>
 
 namespace runfold::collector {
-
-/// Ends the pipeline's sleep, from any thread. Outlives the pipeline in handlers that come late.
-class Waker : public std::enable_shared_from_this<Waker> {
- public:
-  using Clock = std::chrono::steady_clock;
-  explicit Waker(boost::asio::io_context& context) : timer_(context) {}
-
-  /// The sleep under way ends, or the next one ends at once. Thread: any.
-  void wake();
-  /// Sleeps until then, or until woken. Thread: the pipeline's.
-  [[nodiscard]] boost::asio::awaitable<void> rest_until(Clock::time_point then);
-
- private:
-  boost::asio::steady_timer timer_;
-  bool woken_ = false;
-};
 
 class PipelineImpl final : public Pipeline {
  public:
