@@ -4,7 +4,6 @@
 #include "producer/sdk/producer.hpp"
 
 #include <map>
-#include <thread>
 #include <utility>
 
 namespace runfold::cli {
@@ -70,13 +69,9 @@ class KafkaSender final : public Sender {
   }
 
   Outcome<> wait_for_room() {
-    const auto deadline = std::chrono::steady_clock::now() + limit_;
-    while (producer_->report().pending >= kPending) {
-      if (std::chrono::steady_clock::now() >= deadline) {
-        return Failure{kNotReachable,
-                       "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms"};
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto has_room = [](const ProducerReport& report) { return report.pending < kPending; };
+    if (!producer_->wait(has_room, limit_)) {
+      return Failure{kNotReachable, "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms"};
     }
     return {};
   }

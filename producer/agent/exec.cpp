@@ -23,7 +23,6 @@
 #include <functional>
 #include <memory>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 namespace runfold::agent {
@@ -223,15 +222,13 @@ class KafkaTrouble {
 };
 
 /// Waits for a first acknowledgement, which shows that Kafka is there. False: there was none in the time that it may take.
-bool is_kafka_there(const Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options) {
-  const auto begun = steady_clock::now();
-  for (;;) {
-    if (producer.report().acknowledged > 0) return true;
-    const auto waited = steady_clock::now() - begun;
-    if (waited >= std::min(options.flush_timeout, options.first_flush_timeout)) return false;
-    if (trouble.unreachable() && waited >= options.unreachable_flush_timeout) return false;
-    std::this_thread::sleep_for(milliseconds(2));
-  }
+bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options) {
+  const auto is_there = [](const ProducerReport& report) { return report.acknowledged > 0; };
+  const auto most = std::min(options.flush_timeout, options.first_flush_timeout);
+  const auto first = std::min(most, options.unreachable_flush_timeout);
+  if (producer.wait(is_there, first)) return true;
+  const auto decided = [&](const ProducerReport& report) { return is_there(report) || trouble.unreachable(); };
+  return producer.wait(decided, most - first) && is_there(producer.report());
 }
 
 /// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there.

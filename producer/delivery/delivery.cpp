@@ -101,6 +101,7 @@ void Delivery::work() {
     const auto close_by = close_by_.load(std::memory_order_acquire);
     if (close_by != kNotClosing) break;
     const NextStep next = dispatcher_.step({.steady = Clock::now(), .wall_ns = wall_ns()});
+    tell_waiters();
     if (next.at <= Clock::now()) continue;
     sleeper_.sleep(next.least, next.at, [&] { return next.least <= Urgency::kEvent && !ring_.front().empty(); });
   }
@@ -118,6 +119,25 @@ void Delivery::work() {
     sleeper_.sleep(Urgency::kRecord, std::min(next.at, close_by), [&] { return outbox_.has_room() && !ring_.front().empty(); });
   }
   dispatcher_.abandon();
+  tell_waiters();
+}
+
+void Delivery::tell_waiters() noexcept {
+  // With the fence in wait(): either this sees the waiter, or the waiter sees what the step before this has counted.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (waiters_.load(std::memory_order_relaxed) == 0) return;
+  const std::lock_guard lock(wait_mutex_);
+  stepped_.notify_all();
+}
+
+bool Delivery::wait(const std::function<bool(const Report&)>& enough, std::chrono::milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  std::unique_lock lock(wait_mutex_);
+  waiters_.fetch_add(1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool done = stepped_.wait_until(lock, deadline, [&] { return enough(report()); });
+  waiters_.fetch_sub(1, std::memory_order_relaxed);
+  return done;
 }
 
 Report Delivery::close(std::chrono::milliseconds limit) {

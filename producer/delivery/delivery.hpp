@@ -13,7 +13,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -63,9 +65,14 @@ class Delivery {
   Report close(std::chrono::milliseconds limit);
   [[nodiscard]] Report report() const;
 
+  /// Waits until `enough` says so of a report, looked at each time Kafka has answered for something; false when it did not
+  /// within the limit.
+  [[nodiscard]] bool wait(const std::function<bool(const Report&)>& enough, std::chrono::milliseconds limit);
+
  private:
   Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble);
   void work();
+  void tell_waiters() noexcept;
   template <class Record>
   bool take(RunAccount& run, Channel channel, const Record& record);
   bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
@@ -80,6 +87,10 @@ class Delivery {
   /// Ticks of Clock; max(): not closing.
   std::atomic<Clock::rep> close_by_;
   std::mutex close_mutex_;
+
+  std::atomic<int> waiters_{0};
+  std::mutex wait_mutex_;
+  std::condition_variable stepped_;
   std::thread thread_;
 };
 

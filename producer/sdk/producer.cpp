@@ -158,6 +158,11 @@ ProducerReport Producer::report() const {
   return to_report(impl_->delivery->report());
 }
 
+bool Producer::wait(const std::function<bool(const ProducerReport&)>& enough, std::chrono::milliseconds limit) {
+  if (!impl_->delivery) return enough({});
+  return impl_->delivery->wait([&enough](const delivery::Report& report) { return enough(to_report(report)); }, limit);
+}
+
 ProducerReport Producer::close(std::chrono::milliseconds limit) {
   if (!impl_->delivery) return {};
   return to_report(impl_->delivery->close(limit));

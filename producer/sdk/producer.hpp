@@ -54,6 +54,10 @@ class Producer {
 
   [[nodiscard]] ProducerReport report() const;
 
+  /// Waits until `enough` says so of a report, looked at each time Kafka has answered for something or could not be reached;
+  /// false when it did not within the limit. For programs that end soon after they began; a connector has no need of it.
+  [[nodiscard]] bool wait(const std::function<bool(const ProducerReport&)>& enough, std::chrono::milliseconds limit);
+
  private:
   class Impl;
   explicit Producer(std::shared_ptr<Impl> impl);

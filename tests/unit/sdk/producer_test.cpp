@@ -309,6 +309,13 @@ TEST_F(Sdk, ALoggerPrintsTheLineAndSendsTheRecord) {
   EXPECT_EQ(record.detail_json(), "{\"path\":\"/x\",\"tries\":3}");
 }
 
+TEST_F(Sdk, WaitingEndsWhenKafkaHasConfirmedEnoughOrTheLimitHasPassed) {
+  auto producer = make();
+  runfold::Run run = producer->start_run();
+  EXPECT_TRUE(producer->wait([](const ProducerReport& report) { return report.acknowledged >= 1; }, kPatience));
+  EXPECT_FALSE(producer->wait([](const ProducerReport& report) { return report.acknowledged >= 1'000; }, std::chrono::milliseconds(1)));
+}
+
 TEST_F(Sdk, WhatIsSaidAfterTheEndIsDroppedAndCounted) {
   auto producer = make();
   runfold::Run run = producer->start_run();
