@@ -186,15 +186,13 @@ TEST_F(Sdk, ABadEnvironmentGivesANewTraceAndAFirstAttempt) {
 }
 
 TEST_F(Sdk, RunsAndProducersHaveIdsOfTheirOwn) {
-  auto producer = make();
-  auto other = make();
-  runfold::Run a = producer->start_run();
-  runfold::Run b = other->start_run();
-  EXPECT_NE(a.run_id(), b.run_id());
-  a.finish({});
-  b.finish({});
-  producer->close(kPatience);
-  other->close(kPatience);
+  std::vector<std::string> run_ids;
+  for (int i = 0; i < 2; ++i) {
+    auto producer = make();
+    run_ids.push_back(producer->start_run().run_id());
+    producer->close(kPatience);
+  }
+  EXPECT_NE(run_ids.front(), run_ids.back());
   EXPECT_NE(events().front().identity().source_id(), events().back().identity().source_id());
 }
 
