@@ -1,36 +1,38 @@
 // Puts the agent together: child, capture, intake, proxy and run, from fork to the last acknowledgement.
 #include "producer/agent/exec.hpp"
 
-#include "producer/agent/capture.hpp"
 #include "producer/agent/child.hpp"
 #include "producer/agent/end.hpp"
 #include "producer/agent/intake.hpp"
 #include "producer/agent/proxy.hpp"
+#include "producer/agent/supervision.hpp"
 #include "producer/sdk/logger.hpp"
 #include "producer/sdk/trouble.hpp"
 
 #include <boost/asio.hpp>
 
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runfold::agent {
 namespace {
 
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
+
+/// How long requests under way at the command's end may take to finish.
+constexpr milliseconds kServerGrace{200};
 
 void warn(std::string_view message) {
   const std::string line = format_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, message) + "\n";
@@ -47,145 +49,6 @@ class SavedSignalMask {
 
  private:
   sigset_t mask_;
-};
-
-/// Watches over the child from its start to the end of its output.
-///
-/// Thread: the one that calls watch(). The captures' threads reach it only by posting.
-class Supervision {
- public:
-  Supervision(asio::io_context& io, Child& child, const ExecOptions& options)
-      : io_(io), child_(child), options_(options), changed_(io), signals_(io), pidfd_(io, ::dup(child.pidfd())) {}
-
-  Result<void> start(const RunSink& sink) {
-    sigset_t watched;
-    sigemptyset(&watched);
-    for (const int signal : forwarded_signals()) sigaddset(&watched, signal);
-    sigaddset(&watched, SIGCHLD);
-    const int fd = ::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) return system_error("cannot receive signals (signalfd)", errno);
-    signals_.assign(fd);
-    if (auto started = capture(child_.take_stdout(), v1::LOG_STREAM_STDOUT, options_.stdout_fd, sink); !started) return started;
-    return capture(child_.take_stderr(), v1::LOG_STREAM_STDERR, options_.stderr_fd, sink);
-  }
-
-  /// Completes when the child has ended and its output is passed on; or when somebody wants us gone while a reader of
-  /// ours blocks that, see abandoned().
-  asio::awaitable<void> watch() {
-    asio::co_spawn(io_, forward_signals(), asio::detached);
-    asio::co_spawn(io_, await_exit(), asio::detached);
-
-    const auto has_ended = [this] { return end_.has_value(); };
-    const auto outputs_ended = [this] { return abandoned_ || all_captures_ended(); };
-    if (options_.timeout && !co_await until(has_ended, steady_clock::now() + *options_.timeout)) {
-      timed_out_ = true;
-      child_.send(SIGTERM);
-      child_.send(SIGCONT);
-      if (!co_await until(has_ended, steady_clock::now() + options_.kill_grace)) child_.send_to_all(SIGKILL);
-    }
-    co_await until(has_ended, std::nullopt);
-    if (!co_await until(outputs_ended, steady_clock::now() + options_.output_grace)) {
-      for (const auto& one : captures_) one->drain_and_end();
-      co_await until(outputs_ended, std::nullopt);
-    }
-  }
-
-  /// Stops listening for signals and for the child's end.
-  void stop() {
-    boost::system::error_code ignored;
-    signals_.cancel(ignored);
-    pidfd_.cancel(ignored);
-  }
-
-  [[nodiscard]] const ExitStatus& end() const { return *end_; }
-  [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
-  /// Output that the child had written could not be passed on; the captures still block.
-  [[nodiscard]] bool abandoned() const noexcept { return abandoned_ && !all_captures_ended(); }
-
- private:
-  Result<void> capture(Descriptor from, v1::LogStream stream, int to, const RunSink& sink) {
-    if (!from) return {};
-    CaptureOptions capture_options;
-    capture_options.stream = stream;
-    capture_options.to = to;
-    auto capture = Capture::start(
-        std::move(from), capture_options, [sink](v1::LogRecord record) { sink.log(std::move(record)); },
-        [this] { asio::post(io_, [this] { changed_.cancel(); }); });
-    if (!capture) return capture.error();
-    captures_.push_back(std::move(*capture));
-    return {};
-  }
-
-  [[nodiscard]] bool all_captures_ended() const noexcept {
-    return std::all_of(captures_.begin(), captures_.end(), [](const auto& one) { return one->ended(); });
-  }
-
-  /// Waits for a condition that some other task here makes true and announces by changed_.cancel().
-  /// False: the deadline came first.
-  asio::awaitable<bool> until(std::function<bool()> condition, std::optional<steady_clock::time_point> deadline) {
-    while (!condition()) {
-      if (deadline && steady_clock::now() >= *deadline) co_return false;
-      changed_.expires_at(deadline.value_or(steady_clock::time_point::max()));
-      boost::system::error_code ignored;
-      co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-    co_return true;
-  }
-
-  asio::awaitable<void> await_exit() {
-    boost::system::error_code error;
-    co_await pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, error));
-    if (!error) take_changes();
-  }
-
-  asio::awaitable<void> forward_signals() {
-    for (;;) {
-      boost::system::error_code error;
-      co_await signals_.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, error));
-      if (error) co_return;
-      signalfd_siginfo info{};
-      while (::read(signals_.native_handle(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) on_signal(info);
-    }
-  }
-
-  void on_signal(const signalfd_siginfo& info) {
-    const int signal = static_cast<int>(info.ssi_signo);
-    if (signal == SIGCHLD) {
-      take_changes();
-      return;
-    }
-    if (end_) {
-      if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT) abandoned_ = true;
-      changed_.cancel();
-      return;
-    }
-    // What the terminal sends goes to the whole foreground group: the child has it already.
-    const bool from_terminal = info.ssi_code == SI_KERNEL;
-    if (!from_terminal || child_.own_group()) child_.send(signal);
-  }
-
-  void take_changes() {
-    while (const auto change = child_.poll_change()) {
-      if (change->ended) {
-        end_ = change->ended;
-        changed_.cancel();
-      }
-      const bool by_job_control = change->stopped_by == SIGTSTP || change->stopped_by == SIGTTIN || change->stopped_by == SIGTTOU;
-      // The shell must see its job stop: that is us. Its "fg" continues the group, and so both.
-      if (by_job_control && !child_.own_group()) ::raise(SIGSTOP);
-    }
-  }
-
-  asio::io_context& io_;
-  Child& child_;
-  const ExecOptions& options_;
-  asio::steady_timer changed_;
-  asio::posix::stream_descriptor signals_;
-  asio::posix::stream_descriptor pidfd_;
-  std::vector<std::unique_ptr<Capture>> captures_;
-  std::optional<ExitStatus> end_;
-  bool timed_out_ = false;
-  bool abandoned_ = false;
 };
 
 /// The variables that the child finds, besides those it inherits.
@@ -244,84 +107,145 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
        " did not reach Kafka at " + servers + " (" + reasons + ")");
 }
 
+/// One run of one command, and everything that serves it.
+///
+/// Lives on the heap: when a name look-up for the proxy is still under way at the end, and look-ups cannot be cancelled,
+/// it is left to the end of the process instead of waiting for that.
+class Execution {
+ public:
+  Execution(ExecOptions options, Child child) : options_(std::move(options)), child_(std::move(child)) {}
+
+  /// Makes the client, the run, the intake and the proxy. Errors: before the command runs.
+  Result<void> prepare();
+  /// Lets the command run, to its end and that of its records. Gives the exit code.
+  int run();
+
+  /// False: something of it is still at work, and it must not be destroyed.
+  [[nodiscard]] bool at_rest() const noexcept { return at_rest_; }
+  /// A capture still blocks in a write that nobody reads; only the end of the process ends it.
+  [[nodiscard]] bool must_leave_by_exit() const noexcept { return supervision_ && supervision_->abandoned(); }
+
+ private:
+  Result<void> open_proxy();
+  void open_intake();
+  asio::awaitable<void> watch_and_stop();
+
+  ExecOptions options_;
+  Child child_;
+  asio::io_context io_{1};
+  std::shared_ptr<KafkaTrouble> trouble_ = std::make_shared<KafkaTrouble>();
+  std::unique_ptr<Producer> producer_;
+  std::optional<Run> run_;
+  const RunSink sink_{[this](v1::LogRecord record) { return run_->log(std::move(record)); },
+                      [this](v1::SyncEvent event) { return run_->emit(std::move(event)); }};
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Proxy> proxy_;
+  std::optional<Supervision> supervision_;
+  bool at_rest_ = true;
+};
+
+Result<void> Execution::open_proxy() {
+  if (options_.container_api.empty()) return {};
+  ProxyOptions proxy_options;
+  proxy_options.upstream = options_.container_api;
+  proxy_options.ca_file = options_.container_api_ca_file;
+  proxy_options.step = [this] { return intake_ ? intake_->open_step() : std::string(); };
+  auto listening = Proxy::listen(io_.get_executor(), sink_, std::move(proxy_options));
+  if (listening) {
+    proxy_ = std::move(*listening);
+    return {};
+  }
+  if (options_.container_api_required && listening.error().code == Errc::kInvalid) return listening.error();
+  // A connector that can do its work without being watched does it.
+  warn(listening.error().message + "; the command calls the Container API directly, and failing calls are not recorded");
+  return {};
+}
+
+void Execution::open_intake() {
+  IntakeOptions intake_options;
+  intake_options.run_id = run_->run_id();
+  auto listening = Intake::listen(io_.get_executor(), sink_, std::move(intake_options));
+  if (!listening) warn(listening.error().message + "; the command runs without RUNFOLD_INTAKE_URL");
+  if (listening) intake_ = std::move(*listening);
+}
+
+Result<void> Execution::prepare() {
+  if (auto opened = open_proxy(); !opened) return opened;
+  if (!options_.settings.on_trouble) {
+    options_.settings.on_trouble = [trouble = trouble_](const kafka::Error& error) { trouble->tell(error); };
+  }
+  auto created = options_.make_client ? Producer::create(options_.settings, options_.make_client) : Producer::create(options_.settings);
+  if (!created) return Error{Errc::kInvalid, created.error().message};
+  producer_ = std::move(*created);
+  if (!options_.settings.kafka.get("bootstrap.servers")) {
+    warn("no Kafka is configured, so this run is not recorded; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers");
+  }
+  options_.run.os_pid = static_cast<std::uint64_t>(child_.pid());
+  run_.emplace(producer_->start_run(options_.run));
+  open_intake();
+
+  supervision_.emplace(
+      io_, child_,
+      SupervisionOptions{options_.timeout, options_.kill_grace, options_.output_grace, options_.stdout_fd, options_.stderr_fd});
+  if (auto started = supervision_->start(sink_); !started) {
+    run_->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, started.error().message});
+    close_producer(*producer_, *trouble_, options_, run_->run_id());
+    return started;
+  }
+  return {};
+}
+
+asio::awaitable<void> Execution::watch_and_stop() {
+  co_await supervision_->watch();
+  supervision_->stop();
+  if (intake_) intake_->stop(kServerGrace);
+  if (proxy_) proxy_->stop(kServerGrace);
+}
+
+int Execution::run() {
+  ProcessEnd process;
+  process.launch_failure = child_.release(child_environment(options_, *run_, intake_.get(), proxy_.get()));
+  if (process.launch_failure) warn(process.launch_failure->message);
+
+  if (intake_) asio::co_spawn(io_, intake_->run(), asio::detached);
+  if (proxy_) asio::co_spawn(io_, proxy_->run(), asio::detached);
+  bool ended = false;
+  std::exception_ptr failure;
+  const auto on_end = [&](std::exception_ptr thrown) {
+    ended = true;
+    failure = std::move(thrown);
+  };
+  asio::co_spawn(io_, watch_and_stop(), on_end);
+  while (!ended) io_.run_one();
+  if (failure) std::rethrow_exception(failure);
+  io_.run_for(2 * kServerGrace);
+  at_rest_ = io_.stopped();
+
+  process.status = supervision_->end();
+  if (process.launch_failure) process.status = ExitStatus{process.launch_failure->exit_code, std::nullopt, false};
+  if (supervision_->timed_out()) process.timed_out_after = options_.timeout;
+  run_->finish(merge_end(intake_ ? intake_->declared_end() : std::nullopt, process));
+  close_producer(*producer_, *trouble_, options_, run_->run_id());
+  return process.status.shell_code();
+}
+
 }  // namespace
 
 Result<int> exec(ExecOptions options) {
   const SavedSignalMask saved_mask;
-  ChildOptions child_options{options.command, options.record_stdout, options.record_stderr};
-  auto forked = Child::fork(std::move(child_options));
-  if (!forked) return forked.error();
-  Child child = std::move(*forked);
-
-  // From here on there may be threads. The child waits; it goes when this function is left.
-  asio::io_context io(1);
-  std::optional<Run> run;
-  const RunSink sink{[&run](v1::LogRecord record) { return run->log(std::move(record)); },
-                     [&run](v1::SyncEvent event) { return run->emit(std::move(event)); }};
-  std::unique_ptr<Intake> intake;
-  std::unique_ptr<Proxy> proxy;
-  if (!options.container_api.empty()) {
-    ProxyOptions proxy_options;
-    proxy_options.upstream = options.container_api;
-    proxy_options.ca_file = options.container_api_ca_file;
-    proxy_options.step = [&intake] { return intake ? intake->open_step() : std::string(); };
-    auto listening = Proxy::listen(io.get_executor(), sink, std::move(proxy_options));
-    if (!listening && listening.error().code == Errc::kInvalid) return listening.error();
-    // A connector that can do its work without being watched does it.
-    if (!listening) warn(listening.error().message + "; the command calls the Container API directly");
-    if (listening) proxy = std::move(*listening);
-  }
-
-  const auto trouble = std::make_shared<KafkaTrouble>();
-  if (!options.settings.on_trouble) options.settings.on_trouble = [trouble](const kafka::Error& error) { trouble->tell(error); };
-  auto created = options.make_client ? Producer::create(options.settings, options.make_client) : Producer::create(options.settings);
-  if (!created) return Error{Errc::kInvalid, created.error().message};
-  const std::unique_ptr<Producer> producer = std::move(*created);
-  if (!options.settings.kafka.get("bootstrap.servers")) {
-    warn("no Kafka is configured, so this run is not recorded; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers");
-  }
-  options.run.os_pid = static_cast<std::uint64_t>(child.pid());
-  run.emplace(producer->start_run(options.run));
-
-  IntakeOptions intake_options;
-  intake_options.run_id = run->run_id();
-  auto listening = Intake::listen(io.get_executor(), sink, std::move(intake_options));
-  if (!listening) warn(listening.error().message + "; the command runs without RUNFOLD_INTAKE_URL");
-  if (listening) intake = std::move(*listening);
-
-  Supervision supervision(io, child, options);
-  if (auto started = supervision.start(sink); !started) {
-    run->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, started.error().message});
-    close_producer(*producer, *trouble, options, run->run_id());
-    return started.error();
-  }
-  ProcessEnd process;
-  process.launch_failure = child.release(child_environment(options, *run, intake.get(), proxy.get()));
-  if (process.launch_failure) warn(process.launch_failure->message);
-
-  if (intake) asio::co_spawn(io, intake->run(), asio::detached);
-  if (proxy) asio::co_spawn(io, proxy->run(), asio::detached);
-  const auto finish = [&]() -> asio::awaitable<void> {
-    co_await supervision.watch();
-    supervision.stop();
-    if (intake) intake->stop(milliseconds(200));
-    if (proxy) proxy->stop(milliseconds(200));
-  };
-  std::exception_ptr failure;
-  asio::co_spawn(io, finish(), [&failure](std::exception_ptr thrown) { failure = std::move(thrown); });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-
-  process.status = supervision.end();
-  if (process.launch_failure) process.status = ExitStatus{process.launch_failure->exit_code, std::nullopt, false};
-  if (supervision.timed_out()) process.timed_out_after = options.timeout;
-  run->finish(merge_end(intake ? intake->declared_end() : std::nullopt, process));
-  close_producer(*producer, *trouble, options, run->run_id());
-  const int code = process.status.shell_code();
-  if (supervision.abandoned()) {
-    // A capture still blocks in a write that nobody reads; only the end of the process ends it.
+  // First of all: no thread and no Kafka client may be there yet. The child waits, and goes when this function is left.
+  auto child = Child::fork({options.command, options.record_stdout, options.record_stderr});
+  if (!child) return child.error();
+  auto execution = std::make_unique<Execution>(std::move(options), std::move(*child));
+  if (auto prepared = execution->prepare(); !prepared) return prepared.error();
+  const int code = execution->run();
+  if (execution->must_leave_by_exit()) {
     std::fflush(nullptr);
     ::_exit(code);
+  }
+  if (!execution->at_rest()) {
+    static auto* const left = new std::vector<std::unique_ptr<Execution>>;
+    left->push_back(std::move(execution));
   }
   return code;
 }

@@ -18,6 +18,8 @@ struct ExecOptions {
   RunOptions run;
   /// The Container API to proxy. Empty: none.
   std::string container_api;
+  /// True: one that cannot be proxied is an error. False: it is warned about, and the command calls it directly.
+  bool container_api_required = true;
   /// A PEM file of further certificate authorities for it.
   std::string container_api_ca_file;
   /// The command gets SIGTERM when it has run this long, and SIGKILL `kill_grace` later. Absent: no limit.
@@ -47,7 +49,8 @@ struct ExecOptions {
 ///
 /// The command's output, exit code and timing do not depend on Kafka. After the command's end this returns as soon as all
 /// is acknowledged, and in any case within output_grace plus one of the three flush timeouts; unless a reader of our own
-/// stdout or stderr holds up output that the command has written, and SIGINT, SIGTERM, SIGHUP or SIGQUIT end that wait too.
+/// stdout or stderr holds up output that the command has written. SIGINT, SIGTERM, SIGHUP or SIGQUIT, then or before, and the
+/// time limit bound that wait too, by twice output_grace; the process then ends in here (_exit), as a write still blocks.
 ///
 /// Errors, all before the command runs: kInvalid for a setting that can never work, kSystem when there is no process to be had.
 /// Thread: one, and no other thread of this process should exist (it forks).

@@ -1,0 +1,151 @@
+// Watches over the child: passes signals on, keeps its time limit, and waits for its end and that of its output.
+#include "producer/agent/supervision.hpp"
+
+#include <boost/asio.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+namespace runfold::agent {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+bool asks_to_end(int signal) noexcept {
+  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+}
+
+}  // namespace
+
+Supervision::Supervision(asio::io_context& io, Child& child, SupervisionOptions options)
+    : io_(io), child_(child), options_(options), changed_(io), signals_(io), pidfd_(io) {}
+
+Result<void> Supervision::start(const RunSink& sink) {
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int signal : forwarded_signals()) sigaddset(&watched, signal);
+  sigaddset(&watched, SIGCHLD);
+  Descriptor signals(::signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!signals) return system_error("cannot receive signals (signalfd)", errno);
+  Descriptor pidfd(::fcntl(child_.pidfd(), F_DUPFD_CLOEXEC, 0));
+  if (!pidfd) return system_error("cannot watch the command's process", errno);
+  boost::system::error_code error;
+  signals_.assign(signals.get(), error);
+  if (error) return system_error("cannot receive signals", error.value());
+  static_cast<void>(signals.release());
+  pidfd_.assign(pidfd.get(), error);
+  if (error) return system_error("cannot watch the command's process", error.value());
+  static_cast<void>(pidfd.release());
+  if (auto started = capture(child_.take_stdout(), v1::LOG_STREAM_STDOUT, options_.stdout_fd, sink); !started) return started;
+  return capture(child_.take_stderr(), v1::LOG_STREAM_STDERR, options_.stderr_fd, sink);
+}
+
+asio::awaitable<void> Supervision::watch() {
+  asio::co_spawn(io_, forward_signals(), asio::detached);
+  asio::co_spawn(io_, await_exit(), asio::detached);
+
+  const auto has_ended = [this] { return end_.has_value(); };
+  const auto outputs_ended = [this] { return abandoned_ || all_captures_ended(); };
+  if (options_.timeout && !co_await until(has_ended, steady_clock::now() + *options_.timeout)) {
+    timed_out_ = true;
+    child_.send(SIGTERM);
+    child_.send(SIGCONT);
+    if (!co_await until(has_ended, steady_clock::now() + options_.kill_grace)) child_.send_to_all(SIGKILL);
+  }
+  co_await until(has_ended, std::nullopt);
+  if (co_await until(outputs_ended, steady_clock::now() + options_.output_grace)) co_return;
+  for (const auto& one : captures_) one->drain_and_end();
+  // Who asked the command to end would not wait for a reader of ours either.
+  if (asked_to_end_ || timed_out_) {
+    if (!co_await until(outputs_ended, steady_clock::now() + options_.output_grace)) abandoned_ = true;
+  }
+  co_await until(outputs_ended, std::nullopt);
+}
+
+void Supervision::stop() {
+  boost::system::error_code ignored;  // there is nothing to cancel when there was nothing to wait for
+  signals_.cancel(ignored);
+  pidfd_.cancel(ignored);
+}
+
+Result<void> Supervision::capture(Descriptor from, v1::LogStream stream, int to, const RunSink& sink) {
+  if (!from) return {};
+  CaptureOptions capture_options;
+  capture_options.stream = stream;
+  capture_options.to = to;
+  auto capture = Capture::start(
+      std::move(from), capture_options, [sink](v1::LogRecord record) { sink.log(std::move(record)); },
+      [this] { asio::post(io_, [this] { changed_.cancel(); }); });
+  if (!capture) return capture.error();
+  captures_.push_back(std::move(*capture));
+  return {};
+}
+
+bool Supervision::all_captures_ended() const noexcept {
+  return std::all_of(captures_.begin(), captures_.end(), [](const auto& one) { return one->ended(); });
+}
+
+/// Waits for a condition that some other task here makes true and announces by changed_.cancel(). False: the deadline
+/// came first.
+asio::awaitable<bool> Supervision::until(std::function<bool()> condition, std::optional<steady_clock::time_point> deadline) {
+  while (!condition()) {
+    if (deadline && steady_clock::now() >= *deadline) co_return false;
+    changed_.expires_at(deadline.value_or(steady_clock::time_point::max()));
+    boost::system::error_code ignored;  // cancelled means changed
+    co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  co_return true;
+}
+
+asio::awaitable<void> Supervision::await_exit() {
+  boost::system::error_code error;
+  co_await pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, error));
+  if (!error) take_changes();
+}
+
+asio::awaitable<void> Supervision::forward_signals() {
+  for (;;) {
+    boost::system::error_code error;
+    co_await signals_.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return;
+    signalfd_siginfo info{};
+    while (::read(signals_.native_handle(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) on_signal(info);
+  }
+}
+
+void Supervision::on_signal(const signalfd_siginfo& info) {
+  const int signal = static_cast<int>(info.ssi_signo);
+  if (signal == SIGCHLD) {
+    take_changes();
+    return;
+  }
+  asked_to_end_ = asked_to_end_ || asks_to_end(signal);
+  if (end_) {
+    abandoned_ = abandoned_ || asks_to_end(signal);
+    changed_.cancel();
+    return;
+  }
+  // What the terminal sends goes to the whole foreground group: the child has it already.
+  const bool from_terminal = info.ssi_code == SI_KERNEL;
+  if (!from_terminal || child_.own_group()) child_.send(signal);
+}
+
+void Supervision::take_changes() {
+  while (const auto change = child_.poll_change()) {
+    if (change->ended) {
+      end_ = change->ended;
+      changed_.cancel();
+    }
+    const bool by_job_control = change->stopped_by == SIGTSTP || change->stopped_by == SIGTTIN || change->stopped_by == SIGTTOU;
+    // The shell must see its job stop: that is us. Its "fg" continues the group, and so both.
+    if (by_job_control && !child_.own_group()) ::raise(SIGSTOP);
+  }
+}
+
+}  // namespace runfold::agent

@@ -1,0 +1,77 @@
+// Watches over the child: passes signals on, keeps its time limit, and waits for its end and that of its output.
+#pragma once
+
+#include "producer/agent/capture.hpp"
+#include "producer/agent/child.hpp"
+#include "producer/agent/error.hpp"
+#include "producer/agent/sink.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <sys/signalfd.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace runfold::agent {
+
+struct SupervisionOptions {
+  /// See ExecOptions for all of these.
+  std::optional<std::chrono::milliseconds> timeout;
+  std::chrono::milliseconds kill_grace{10'000};
+  std::chrono::milliseconds output_grace{1'000};
+  int stdout_fd = 1;
+  int stderr_fd = 2;
+};
+
+/// Thread: the event loop's. The captures' threads reach it only by posting to the loop.
+class Supervision {
+ public:
+  /// `io` and `child` outlive it.
+  Supervision(boost::asio::io_context& io, Child& child, SupervisionOptions options);
+
+  /// Takes over the child's output and the signals that are passed on.
+  [[nodiscard]] Result<void> start(const RunSink& sink);
+
+  /// Completes when the child has ended and its output is passed on; or when a reader of ours blocks that and somebody
+  /// wants us gone, see abandoned().
+  [[nodiscard]] boost::asio::awaitable<void> watch();
+
+  /// Stops listening for signals and for the child's end.
+  void stop();
+
+  /// After watch().
+  [[nodiscard]] const ExitStatus& end() const { return *end_; }
+  [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// Output that the child had written could not be passed on: a capture's thread still blocks in a write.
+  [[nodiscard]] bool abandoned() const noexcept { return abandoned_ && !all_captures_ended(); }
+
+ private:
+  Result<void> capture(Descriptor from, v1::LogStream stream, int to, const RunSink& sink);
+  [[nodiscard]] bool all_captures_ended() const noexcept;
+  boost::asio::awaitable<bool> until(std::function<bool()> condition, std::optional<std::chrono::steady_clock::time_point> deadline);
+  boost::asio::awaitable<void> await_exit();
+  boost::asio::awaitable<void> forward_signals();
+  void on_signal(const signalfd_siginfo& info);
+  void take_changes();
+
+  boost::asio::io_context& io_;
+  Child& child_;
+  SupervisionOptions options_;
+  boost::asio::steady_timer changed_;
+  boost::asio::posix::stream_descriptor signals_;
+  boost::asio::posix::stream_descriptor pidfd_;
+  std::vector<std::unique_ptr<Capture>> captures_;
+  std::optional<ExitStatus> end_;
+  bool timed_out_ = false;
+  bool asked_to_end_ = false;
+  bool abandoned_ = false;
+};
+
+}  // namespace runfold::agent

@@ -1,0 +1,132 @@
+// runfold exec on a terminal, and under a reader that does not read: in a process of its own each.
+#include "producer/agent/exec.hpp"
+
+#include "producer/agent/descriptor.hpp"
+#include "tests/support/wait_until.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace runfold::agent {
+namespace {
+
+using test::wait_until;
+
+ExecOptions shell(const std::string& script) {
+  ExecOptions options;
+  options.settings.connector_id = "c";
+  options.command = {"/bin/sh", "-c", script};
+  return options;
+}
+
+/// Runs exec in this process, which a test has forked for it, and ends with its code.
+[[noreturn]] void exec_and_exit(ExecOptions options) {
+  const auto code = exec(std::move(options));
+  ::_exit(code ? *code : 99);
+}
+
+/// The exit code of a process; absent when it has not ended in time.
+std::optional<int> exit_code_of(pid_t pid) {
+  int status = 0;
+  if (!wait_until([&] { return ::waitpid(pid, &status, WNOHANG) == pid; })) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, &status, 0);
+    return std::nullopt;
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// A terminal with an exec on it, alone in its session as a shell's job is.
+class Terminal {
+ public:
+  explicit Terminal(const std::string& script) {
+    int master = -1;
+    pid_ = ::forkpty(&master, nullptr, nullptr, nullptr);
+    if (pid_ == 0) exec_and_exit(shell(script));
+    master_ = Descriptor(master);
+  }
+  ~Terminal() {
+    if (pid_ > 0) exit_code();
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  void type(std::string_view keys) { EXPECT_EQ(::write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+  /// Whether `text` appears on the screen.
+  bool shows(const std::string& text) {
+    return wait_until([&] {
+      pollfd readable{master_.get(), POLLIN, 0};
+      char buffer[4096];
+      if (::poll(&readable, 1, 20) > 0) {
+        const ssize_t n = ::read(master_.get(), buffer, sizeof buffer);
+        if (n > 0) screen_.append(buffer, static_cast<std::size_t>(n));
+      }
+      return screen_.find(text) != std::string::npos;
+    });
+  }
+  std::optional<int> exit_code() { return exit_code_of(std::exchange(pid_, -1)); }
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+  Descriptor master_;
+  std::string screen_;
+};
+
+TEST(OnATerminal, CtrlCReachesTheCommandOnce) {
+  Terminal terminal("n=0; trap 'n=$((n+1)); echo interrupted $n' INT; echo ready; until read line; do :; done; echo n=$n $line; exit 5");
+  ASSERT_TRUE(terminal.shows("ready"));
+  terminal.type("\x03");
+  ASSERT_TRUE(terminal.shows("interrupted 1"));
+  terminal.type("typed\n");
+  EXPECT_TRUE(terminal.shows("n=1 typed"));
+  EXPECT_EQ(terminal.exit_code(), 5);
+}
+
+TEST(OnATerminal, CtrlCEndsACommandThatDoesNotMind) {
+  Terminal terminal("echo ready; exec sleep 1000");
+  ASSERT_TRUE(terminal.shows("ready"));
+  terminal.type("\x03");
+  EXPECT_EQ(terminal.exit_code(), 128 + SIGINT);
+}
+
+TEST(OnATerminal, ASignalSentToUsReachesTheCommand) {
+  Terminal terminal("trap 'echo got term; exit 7' TERM; echo ready; while :; do sleep 0.02; done");
+  ASSERT_TRUE(terminal.shows("ready"));
+  ::kill(terminal.pid(), SIGTERM);
+  EXPECT_TRUE(terminal.shows("got term"));
+  EXPECT_EQ(terminal.exit_code(), 7);
+}
+
+TEST(UnderAReaderThatDoesNotRead, ASignalEndsTheCommandAndUs) {
+  Pipe pipe = make_pipe().value();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ExecOptions options = shell("echo $$ >&2; while :; do echo more than anybody reads; done");
+    options.stdout_fd = pipe.write_end.get();
+    options.stderr_fd = pipe.write_end.get();
+    options.output_grace = std::chrono::milliseconds(100);
+    exec_and_exit(std::move(options));
+  }
+  // Full: nothing more goes in.
+  ASSERT_TRUE(wait_until([&] {
+    pollfd room{pipe.write_end.get(), POLLOUT, 0};
+    return ::poll(&room, 1, 0) == 0;
+  }));
+  ::kill(pid, SIGTERM);
+  EXPECT_EQ(exit_code_of(pid), 128 + SIGTERM);
+}
+
+}  // namespace
+}  // namespace runfold::agent
