@@ -43,6 +43,7 @@ struct Flags {
   std::string flush_timeout = "5s";
   std::string container_api;
   std::string container_api_ca;
+  bool no_container_api = false;
   bool no_stdout = false;
   bool no_stderr = false;
 };
@@ -97,6 +98,12 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   if (!flush_timeout) return flush_timeout.error();
   options.flush_timeout = *flush_timeout;
   options.container_api = flags.container_api;
+  options.container_api_required = true;
+  // The variable is the connector's own: what cannot be proxied there is no reason not to run it.
+  if (const char* url = std::getenv("CONTAINER_API_URL"); url != nullptr && flags.container_api.empty() && !flags.no_container_api) {
+    options.container_api = url;
+    options.container_api_required = false;
+  }
   options.container_api_ca_file = flags.container_api_ca;
   options.record_stdout = !flags.no_stdout;
   options.record_stderr = !flags.no_stderr;
@@ -119,9 +126,9 @@ void add_exec(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command
       ->add_option("--container-api", flags->container_api, "Proxy this Container API and record its failing calls (or CONTAINER_API_URL)")
-      ->envname("CONTAINER_API_URL")
       ->type_name("URL");
   command->add_option("--container-api-ca", flags->container_api_ca, "A PEM file of further authorities for it")->type_name("FILE");
+  command->add_flag("--no-container-api", flags->no_container_api, "Do not proxy it, though CONTAINER_API_URL is set");
   command->add_flag("--no-record-stdout", flags->no_stdout, "Leave stdout alone: not recorded, not piped");
   command->add_flag("--no-record-stderr", flags->no_stderr, "Leave stderr alone: not recorded, not piped");
   command->callback([flags, &invocation] {
