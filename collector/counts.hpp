@@ -53,8 +53,8 @@ struct TopicCounts {
 struct Counts {
   std::map<std::string, ConnectorCounts, std::less<>> connectors;
   std::map<std::string, TopicCounts, std::less<>> topics;
-  /// The oldest time (Unix nanoseconds) at which something in this batch was emitted; 0: nothing was. Freshness is the
-  /// time of commit less this.
+  /// The oldest Kafka timestamp of what this batch folded, Unix nanoseconds; 0: it folded nothing. Freshness is the time of
+  /// commit less this. Not the time that a record tells of itself: a connector may log what happened last year.
   std::int64_t oldest_emitted_ns = 0;
 };
 

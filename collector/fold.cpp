@@ -157,7 +157,6 @@ class Fold::Impl {
     row.updated_at_ns = updated_at_ns;
     row.payload.reset();
     if (!view.removed) row.payload.emplace(view.bytes);
-    tally.emitted(updated_at_ns);
     return count(Folded::kFolded, origin, view.bytes);
   }
 
@@ -197,6 +196,7 @@ class Fold::Impl {
     ++counts.records;
     counts.bytes += bytes.size();
     if (folded == Folded::kDuplicate) ++counts.duplicates;
+    if (folded == Folded::kFolded) tally.emitted(origin.record_time_ns);
     return folded;
   }
 };

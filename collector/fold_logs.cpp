@@ -34,7 +34,6 @@ Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally
       append(record, at_ns, pending);
       ++counts_[record.severity];
       ++counts.log_records[record.severity][record.stream];
-      tally.emitted(at_ns);
       if (const ApiCallView* call = batch.api_call(record)) {
         ++api_failures_;
         const std::uint32_t code_class = call->response_code.value_or(0) / 100;

@@ -53,7 +53,6 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
   last_seen_ns_ = std::max(last_seen_ns_, stamp.at_ns);
   fold_identity(event, stamp);
   widen_bounds(origin);
-  tally.emitted(stamp.at_ns);
 
   if (std::holds_alternative<HeartbeatView>(event.event)) {
     // That it was heard of is all there is to it.

@@ -111,12 +111,15 @@ TEST(Counts, DropsThatASourceReportsTwiceAreCountedOnce) {
   EXPECT_EQ(f.counts().log_records_dropped[v1::DROP_REASON_QUEUE_FULL], 0U);
 }
 
-TEST(Counts, FreshnessIsJudgedByTheOldestThingFolded) {
+TEST(Counts, FreshnessIsJudgedByTheOldestRecordAndNotByWhatItTellsOf) {
   Folding f;
   Telling t;
+  f.origin.record_time_ns = 30 * kSecond;
   f.send(t.heartbeat(30));
+  f.origin.record_time_ns = 20 * kSecond;
   f.send(t.heartbeat(20));
-  f.send(t.logs(25, {"one"}));
+  f.origin.record_time_ns = 25 * kSecond;
+  f.send(t.logs(1, {"happened long ago"}));
   f.commit();
   EXPECT_EQ(f.last_counts.oldest_emitted_ns, 20 * kSecond);
   f.commit();
