@@ -144,7 +144,6 @@ def sync(options, runfold):
             step.log("error", f"The input file {options.require} does not exist", {"file": options.require})
             raise ConnectorError(f"cannot go on without {options.require}")
         packages = [fields for fields in read_packages(STATUS_FILE) if "Package" in fields]
-        step.counts = {"entities": len(packages)}
         step.log("info", f"Read {len(packages)} packages", {"file": STATUS_FILE, "count": len(packages)})
 
     with Step(runfold, "transform") as step:
@@ -162,7 +161,6 @@ def sync(options, runfold):
                 relationships.append({"from": fields["Package"], "to": other, "kind": kind})
         if missing:
             step.log("debug", f"{len(missing)} dependencies are met by virtual packages", {"packages": sorted(missing)[:20]})
-        step.counts = {"entities": len(entities), "relationships": len(relationships)}
         step.log("info", f"Made {len(entities)} entities and {len(relationships)} relationships")
 
     with Step(runfold, "upload") as step:
