@@ -94,7 +94,7 @@ export function RunsPage({ address }: { address: URL }) {
                   <td class="number">{count(run.entities)}</td>
                   <td class="number">{count(run.api_failures)}</td>
                   <td>
-                    <a class="id" href={runPath(run)} data-page>
+                    <a class="id" href={runPath(run)} title={run.run_id} data-page>
                       {run.run_id}
                     </a>
                     {run.attempt > 1 && <span class="quiet"> attempt {run.attempt}</span>}
