@@ -6,7 +6,7 @@
 #include "producer/agent/intake.hpp"
 #include "producer/agent/proxy.hpp"
 #include "producer/agent/supervision.hpp"
-#include "producer/sdk/logger.hpp"
+#include "producer/sdk/line.hpp"
 #include "producer/sdk/trouble.hpp"
 
 #include <boost/asio.hpp>
@@ -35,8 +35,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kServerGrace{200};
 
 void warn(std::string_view message) {
-  const std::string line = format_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, message) + "\n";
-  std::fputs(line.c_str(), stderr);
+  print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, message);
 }
 
 /// Gives the thread its signal mask back.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <ctime>
 
@@ -79,6 +80,17 @@ void print_line(std::chrono::system_clock::time_point at, v1::Severity severity,
   write_all(line);
   constexpr std::size_t kKeep = 64 * 1024;
   if (line.capacity() > kKeep) line = {};
+}
+
+void print_line_if_writable(std::chrono::system_clock::time_point at, v1::Severity severity, std::string_view message) {
+  // A pipe with any room takes this much at once; so the write below does not wait.
+  static_assert(PIPE_BUF == 4096);
+  std::string line = format_line(at, severity, message.substr(0, PIPE_BUF));
+  if (line.size() >= PIPE_BUF) line.resize(PIPE_BUF - 1);
+  line += '\n';
+  pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) return;
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 std::string format_line(std::chrono::system_clock::time_point at, v1::Severity severity, std::string_view message) {

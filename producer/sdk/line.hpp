@@ -15,4 +15,7 @@ void append_line(std::string& out, std::chrono::system_clock::time_point at, v1:
 /// Writes one line to stderr, whole, in one write where the kernel takes it in one.
 void print_line(std::chrono::system_clock::time_point at, v1::Severity severity, std::string_view message);
 
+/// The same for what must not wait: a line that stderr has no room for now is skipped, and a longer one than 4096 bytes is cut.
+void print_line_if_writable(std::chrono::system_clock::time_point at, v1::Severity severity, std::string_view message);
+
 }  // namespace runfold

@@ -72,8 +72,8 @@ std::string usable_run_id(std::string run_id) {
   if (run_id.empty()) return random_uuid();
   if (!wrong_name("run_id", run_id, 1)) return run_id;
   std::string mended(delivery::cut(delivery::replace_invalid_utf8(run_id), delivery::kMaxNameBytes));
-  print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-             "Runfold: the run id is longer than 200 bytes or not valid UTF-8; going on as " + mended);
+  print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+                         "Runfold: the run id is longer than 200 bytes or not valid UTF-8; going on as " + mended);
   return mended;
 }
 

@@ -17,7 +17,8 @@ void TroublePrinter::operator()(const kafka::Error& error) {
   const bool quiet_since = is_new || now - kind.next > 2 * kind.interval;
   kind.interval = quiet_since ? kFirst : std::min(kind.interval * 2, kLast);
   kind.next = now + kind.interval;
-  print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + error.message);
+  // On the delivery thread, whose end others wait for: it must not hang on a reader of stderr that does not read.
+  print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + error.message);
 }
 
 }  // namespace runfold

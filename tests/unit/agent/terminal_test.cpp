@@ -2,6 +2,7 @@
 #include "producer/agent/exec.hpp"
 
 #include "producer/agent/descriptor.hpp"
+#include "tests/support/unanswered_address.hpp"
 #include "tests/support/wait_until.hpp"
 
 #include <gtest/gtest.h>
@@ -126,6 +127,24 @@ TEST(UnderAReaderThatDoesNotRead, ASignalEndsTheCommandAndUs) {
   }));
   ::kill(pid, SIGTERM);
   EXPECT_EQ(exit_code_of(pid), 128 + SIGTERM);
+}
+
+TEST(UnderAReaderThatDoesNotRead, TroubleWithKafkaDoesNotHoldUsUp) {
+  const runfold::test::UnansweredAddress nobody(runfold::test::UnansweredAddress::Kind::kRefuses);
+  Pipe pipe = make_pipe().value();
+  ::fcntl(pipe.write_end.get(), F_SETFL, O_NONBLOCK);
+  const std::string page(4096, '.');
+  while (::write(pipe.write_end.get(), page.data(), page.size()) > 0) {
+  }
+  ::fcntl(pipe.write_end.get(), F_SETFL, 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::dup2(pipe.write_end.get(), STDERR_FILENO);
+    ExecOptions options = shell("exit 3");
+    if (!options.settings.kafka.set("bootstrap.servers", nobody.text())) ::_exit(98);
+    exec_and_exit(std::move(options));
+  }
+  EXPECT_EQ(exit_code_of(pid), 3);
 }
 
 }  // namespace

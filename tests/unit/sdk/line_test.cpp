@@ -1,9 +1,15 @@
 // The fixed line on stderr.
+#include "producer/sdk/line.hpp"
+
 #include "producer/sdk/logger.hpp"
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <string>
 
 namespace runfold {
 namespace {
@@ -39,6 +45,52 @@ TEST(Line, StaysOneLineWhateverTheMessage) {
 TEST(Line, TellsTheTimeBefore1970Too) {
   EXPECT_EQ(format_line(sys_days{year{1969} / 12 / 31} + 23h + 59min + 59s + 1ms, v1::SEVERITY_INFO, "x"),
             "1969-12-31 23:59:59 UTC [INFO] x");
+}
+
+/// A pipe in the place of stderr.
+class PipedStderr {
+ public:
+  PipedStderr() : saved_(::dup(STDERR_FILENO)) {
+    EXPECT_EQ(::pipe2(ends_, O_CLOEXEC | O_NONBLOCK), 0);
+    ::dup2(ends_[1], STDERR_FILENO);
+  }
+  ~PipedStderr() {
+    ::dup2(saved_, STDERR_FILENO);
+    for (const int fd : {saved_, ends_[0], ends_[1]}) ::close(fd);
+  }
+  void fill_and_block() const {
+    const std::string page(4096, '.');
+    while (::write(ends_[1], page.data(), page.size()) > 0) {
+    }
+    ::fcntl(ends_[1], F_SETFL, 0);
+  }
+  std::string written() const {
+    std::string all;
+    char buffer[8192];
+    for (ssize_t n = 0; (n = ::read(ends_[0], buffer, sizeof buffer)) > 0;) all.append(buffer, static_cast<std::size_t>(n));
+    return all;
+  }
+
+ private:
+  int saved_;
+  int ends_[2] = {-1, -1};
+};
+
+TEST(Line, IsSkippedRatherThanWaitedForWhenNobodyReadsStderr) {
+  const PipedStderr piped;
+  piped.fill_and_block();
+  print_line_if_writable(kAt, v1::SEVERITY_WARNING, "nobody reads this");
+  EXPECT_EQ(piped.written().find("nobody"), std::string::npos);
+  print_line_if_writable(kAt, v1::SEVERITY_WARNING, "there is room again");
+  EXPECT_EQ(piped.written(), "2026-05-16 14:32:11 UTC [WARN] there is room again\n");
+}
+
+TEST(Line, IsCutToWhatAPipeTakesWhenItMustNotWait) {
+  const PipedStderr piped;
+  print_line_if_writable(kAt, v1::SEVERITY_WARNING, std::string(10'000, '\n'));
+  const std::string line = piped.written();
+  EXPECT_EQ(line.size(), 4096U);
+  EXPECT_TRUE(line.ends_with("n\n"));
 }
 
 }  // namespace
