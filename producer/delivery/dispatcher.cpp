@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <thread>
 #include <utility>
 
 namespace runfold::delivery {
@@ -311,7 +312,12 @@ void Dispatcher::shut() {
 void Dispatcher::abandon() {
   outbox_.abandon();
   take_notices({});
-  for (auto bytes = ring_.front(); !bytes.empty(); bytes = ring_.front()) {
+  while (!ring_.empty()) {
+    const auto bytes = ring_.front();
+    if (bytes.empty()) {  // claimed before the ring was shut, and just being written
+      std::this_thread::yield();
+      continue;
+    }
     const Queued record = read_queued(bytes);
     give_up(*record.run, record.channel, Drop::kDeliveryTimeout, 1);
     ring_.pop();

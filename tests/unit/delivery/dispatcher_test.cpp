@@ -2,11 +2,14 @@
 #include "producer/delivery/dispatcher.hpp"
 
 #include "tests/support/delivery_rig.hpp"
+#include "tests/support/wait_until.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace runfold::delivery::test {
@@ -468,6 +471,27 @@ TEST(Dispatcher, WhatIsAbandonedIsCountedAsTimedOut) {
   EXPECT_EQ(report.dropped.at(Channel::kEvents, Drop::kLate), 1U);
   EXPECT_EQ(report.emitted, 9U);
   EXPECT_TRUE(rig.dispatcher.settled());
+}
+
+TEST(Dispatcher, ARecordThatIsBeingWrittenAtTheEndIsAccountedForToo) {
+  Rig rig;
+  RunAccount& run = rig.open("r");
+  Ring scratch(4096);
+  const LogView view{.logged_at_ns = rig.now.wall_ns, .severity = v1::SEVERITY_INFO, .message = "late"};
+  ASSERT_FALSE(queue_log(scratch, run, view, 1024).dropped);
+  const auto bytes = scratch.front();
+  const auto claim = rig.ring.claim(bytes.size(), rig.ring.bound_bytes());
+  ASSERT_NE(claim.data, nullptr);
+  std::thread end([&] {
+    rig.dispatcher.shut();
+    rig.dispatcher.abandon();
+  });
+  EXPECT_TRUE(runfold::test::wait_until([&] { return rig.ring.claim(1, 0).refusal == Ring::Refusal::kClosed; }));
+  std::memcpy(claim.data, bytes.data(), bytes.size());
+  rig.ring.commit(claim, bytes.size());
+  end.join();
+  EXPECT_TRUE(rig.dispatcher.settled());
+  EXPECT_EQ(rig.ledger.given_up.at(Channel::kLogs, Drop::kDeliveryTimeout).load(), 1U);
 }
 
 }  // namespace
