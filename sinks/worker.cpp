@@ -57,6 +57,7 @@ class Worker final : public OutboxWorker {
     while (!stopping_) {
       woken_ = false;
       const auto due = co_await read_due();
+      if (stopping_) break;  // A delivery begun after stop() would know no limit.
       if (!due) {
         co_await sleep(wait_before_retry(options_.store, store_failures_++, name()));
         continue;

@@ -53,6 +53,8 @@ class Memory {
   /// How often the next calls fail.
   std::atomic<int> due_failures{0};
   std::atomic<int> judge_failures{0};
+  /// While true, due() does not return.
+  std::atomic<bool> due_hangs{false};
   /// How often due() was called.
   std::atomic<int> due_calls{0};
 
@@ -69,6 +71,7 @@ class MemoryOutbox final : public Outbox {
 
   OutboxResult<std::vector<Item>> due(const std::string&, system_clock::time_point now, std::size_t limit) override {
     ++memory_.due_calls;
+    while (memory_.due_hangs) std::this_thread::yield();
     if (memory_.due_failures.load() > 0 && memory_.due_failures-- > 0) return OutboxError{"the disk is away"};
     const std::scoped_lock lock(memory_.mutex_);
     std::vector<Item> out;

@@ -192,6 +192,19 @@ TEST_F(Worker, StoppedWhileItRestsItEndsAtOnce) {
   EXPECT_FALSE(running_->failed());
 }
 
+TEST_F(Worker, StoppedWhileItReadsTheOutboxItBeginsNoDelivery) {
+  memory_.add(item(1, "r"));
+  memory_.due_hangs = true;
+  start();
+  const bool reading = wait_until([this] { return memory_.due_calls == 1; });
+  running_->worker().stop();
+  memory_.due_hangs = false;
+  ASSERT_TRUE(reading);
+  running_->stop();
+  EXPECT_THAT(receiver_.deliveries(), IsEmpty());
+  EXPECT_THAT(memory_.rows(), SizeIs(1));
+}
+
 TEST_F(Worker, StoppedInADeliveryThatEndsInTimeItsVerdictsAreKept) {
   memory_.add(item(1, "r"));
   receiver_.hangs = true;
