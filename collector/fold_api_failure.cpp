@@ -22,12 +22,13 @@ void append(std::string& name, std::string_view part) {
 }
 
 /// A name-based UUID (version 5) of the record: of its number where it has one, so that a repeat of it has the same id
-/// wherever it stands, else of its place in the log.
+/// wherever it stands, else of its place in the log. A topic made anew has the same places again: the run and the time at
+/// which the record was written tell what stands there now from what stood there before.
 std::string failure_id(const LogBatchView& batch, std::size_t index, const Origin& origin) {
   std::string name;
+  append(name, batch.identity.run_id);
+  append(name, std::to_string(batch.key().attempt));
   if (batch.first_sequence != 0) {
-    append(name, batch.identity.run_id);
-    append(name, std::to_string(batch.key().attempt));
     append(name, batch.identity.source_id);
     append(name, std::to_string(batch.first_sequence + index));
   } else {
@@ -35,7 +36,7 @@ std::string failure_id(const LogBatchView& batch, std::size_t index, const Origi
     append(name, std::to_string(origin.partition));
     append(name, std::to_string(origin.offset));
     append(name, std::to_string(index));
-    append(name, "at");
+    append(name, std::to_string(origin.record_time_ns));
   }
   return to_string(boost::uuids::name_generator_sha1(kApiFailureNamespace)(name));
 }

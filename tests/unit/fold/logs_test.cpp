@@ -247,6 +247,22 @@ TEST(Logs, AFailureThatIsNotNumberedIsNamedByItsPlaceInTheLog) {
   EXPECT_TRUE(f.api_failures.contains(again.api_failures.begin()->first)) << "the same place read again is the same failure";
 }
 
+TEST(Logs, FailuresThatStandInTheSamePlaceOfATopicMadeAnewAreTwoFailures) {
+  const auto id = [](TimeNs written_ns, const std::string& run_id) {
+    Folding f;
+    f.origin.record_time_ns = written_ns;
+    Telling t(run_id, "s-1");
+    auto batch = failing_call(t, 404);
+    batch.set_first_sequence(0);
+    f.send(batch);
+    f.commit();
+    return f.api_failures.begin()->first;
+  };
+  EXPECT_EQ(id(5'000, "r-1"), id(5'000, "r-1"));
+  EXPECT_NE(id(5'000, "r-1"), id(6'000, "r-1"));
+  EXPECT_NE(id(5'000, "r-1"), id(5'000, "r-2"));
+}
+
 TEST(Logs, StateThatCannotBeReadIsNotTakenForNone) {
   Folding f;
   Telling t;
