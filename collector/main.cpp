@@ -159,6 +159,17 @@ int fail(const std::string& doing, const Error& error) {
   return exit_code(error);
 }
 
+/// What the exception says.
+std::string what(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that says nothing";
+  }
+}
+
 PipelineOptions pipeline_options(const Config& config, const std::vector<SinkMaker>& makers) {
   PipelineOptions options;
   options.kafka = config.kafka;
@@ -290,10 +301,11 @@ int run(const ConfigFlags& flags) {
   const auto pipeline =
       Pipeline::create(pipeline_loop, pipeline_options(config, makers), std::move(*writer), metrics, health, operator_log, outbox_grew);
   int code = 0;
-  const auto pipeline_ended = [&](std::exception_ptr thrown, bool well) {
+  const auto pipeline_ended = [&](const std::exception_ptr& thrown, bool well) {
+    if (thrown) operator_log(2, "the pipeline broke off: " + what(thrown));
     // What is left stops once the pipeline has: it may still fill the outbox, and people may watch it stop.
     asio::post(loop, [&, failed = thrown != nullptr || !well] {
-      code = failed ? kFailed : 0;
+      if (failed) code = kFailed;
       for (const auto& worker : workers) {
         worker->stop();
       }
@@ -328,8 +340,12 @@ int run(const ConfigFlags& flags) {
 
   // Everything stands: run it. When the server and the last worker have ended, only the signals keep the loop.
   std::size_t running = workers.size() + 1;
-  const auto ended = [&](std::exception_ptr thrown) {
-    if (thrown) std::rethrow_exception(thrown);
+  const auto ended = [&](const std::exception_ptr& thrown) {
+    if (thrown) {
+      operator_log(2, "a part of the collector broke off, so it stops: " + what(thrown));
+      code = kFailed;
+      pipeline->stop();
+    }
     if (--running == 0) signals.cancel();
   };
   asio::co_spawn(loop, (*server)->run(), ended);
