@@ -10,6 +10,11 @@
 #include <utility>
 
 namespace runfold::cli {
+namespace {
+
+constexpr double kMostMs = 10 * 365 * 86'400'000.0;
+
+}  // namespace
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, double>, 5> kUnits{
@@ -24,12 +29,14 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
     const std::string_view unit = text.substr(0, static_cast<std::size_t>(std::find_if(text.begin(), text.end(), is_digit) - text.begin()));
     text.remove_prefix(unit.size());
-    if (unit.empty() && total_ms == 0 && text.empty()) return std::chrono::milliseconds(static_cast<std::int64_t>(number * 1000));
-    const auto found = std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& known) { return known.first == unit; });
+    const bool bare_seconds = unit.empty() && total_ms == 0 && text.empty();
+    const auto found =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& known) { return known.first == (bare_seconds ? "s" : unit); });
     if (found == kUnits.end()) return std::nullopt;
     total_ms += number * found->second;
   }
-  if (total_ms > 1e13) return std::nullopt;
+  // Far from where a deadline would overflow. Written so that it refuses what is no number too.
+  if (!(total_ms <= kMostMs)) return std::nullopt;
   return std::chrono::milliseconds(static_cast<std::int64_t>(total_ms));
 }
 

@@ -9,7 +9,8 @@
 
 namespace runfold::cli {
 
-/// Reads "1h30m", "90s", "250ms", "2d", or a bare number of seconds. Absent when it is none of these.
+/// Reads "1h30m", "90s", "250ms", "2d", or a bare number of seconds. Absent when it is none of these, or longer
+/// than ten years.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// "412 ms", "3.2 s", "4m 05s", "2h 10m", "3d 04h".

@@ -51,7 +51,8 @@ struct Flags {
 Outcome<std::chrono::milliseconds> duration_of(const char* flag, const std::string& value) {
   const auto duration = parse_duration(value);
   if (duration) return *duration;
-  return Failure{kUsage, std::string(flag) + " \"" + printable(value) + "\" is not a duration; write for example 90s, 30m or 1h30m"};
+  return Failure{kUsage, std::string(flag) + " \"" + printable(value) +
+                             "\" is not a duration of at most ten years; write for example 90s, 30m or 1h30m"};
 }
 
 /// "invoices-export" of "/opt/bin/invoices-export.sh".

@@ -19,7 +19,8 @@ TEST(Duration, IsReadInItsUnits) {
   EXPECT_EQ(parse_duration("2d"), milliseconds(172'800'000));
   EXPECT_EQ(parse_duration("5"), milliseconds(5'000));
   EXPECT_EQ(parse_duration("0"), milliseconds(0));
-  for (const char* wrong : {"", "s", "-5s", "5x", "1h30", "soon", "1e99s", "nan", "5 s"})
+  EXPECT_EQ(parse_duration("3650d"), parse_duration("315360000"));
+  for (const char* wrong : {"", "s", "-5s", "5x", "1h30", "soon", "1e99s", "nan", "5 s", "inf", "9999999999", "1e300", "3651d"})
     EXPECT_FALSE(parse_duration(wrong).has_value()) << wrong;
 }
 
