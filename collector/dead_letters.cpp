@@ -15,6 +15,13 @@ constexpr std::chrono::milliseconds kPollMs{100};
 /// Unit: bytes. Above any record that a broker takes unless it was told to; the broker's own limit decides.
 constexpr std::string_view kMaxMessageBytes = "104857600";
 
+/// Leaves the next part of a letter behind that Kafka finds too large. False: nothing is left to leave.
+bool make_smaller(DeadLetter& letter) {
+  if (!letter.value_omitted) return letter.value_omitted = true;
+  if (!letter.headers_omitted) return letter.headers_omitted = true;
+  return false;
+}
+
 std::string_view failed_class(std::string_view reason) {
   return reason == "too_large" ? "runfold.collector.RecordTooLarge" : "runfold.collector.DecodeError";
 }
@@ -54,10 +61,15 @@ kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
   const std::string offset = std::to_string(letter.offset);
   const std::string timestamp = std::to_string(letter.timestamp_ms);
   const std::string size = std::to_string(letter.value ? letter.value->size() : 0);
+  std::size_t around = letter.key ? letter.key->size() : 0;
+  for (const auto& [name, value] : letter.headers) around += name.size() + (value ? value->size() : 0);
+  const std::string size_around = std::to_string(around);
   std::vector<kafka::Header> headers;
-  headers.reserve(letter.headers.size() + 11);
-  for (const auto& [name, value] : letter.headers)
+  headers.reserve(letter.headers.size() + 12);
+  for (const auto& [name, value] : letter.headers) {
+    if (letter.headers_omitted) break;
     headers.push_back({name, value ? std::optional<std::string_view>(*value) : std::nullopt});
+  }
   headers.push_back({"__connect.errors.topic", letter.origin.topic});
   headers.push_back({"__connect.errors.partition", partition});
   headers.push_back({"__connect.errors.offset", offset});
@@ -69,10 +81,11 @@ kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
   headers.push_back({"runfold.reason", letter.reason});
   if (letter.timestamp_ms >= 0) headers.push_back({"runfold.timestamp", timestamp});
   if (letter.value_omitted) headers.push_back({"runfold.value_omitted", size});
+  if (letter.headers_omitted) headers.push_back({"runfold.headers_omitted", size_around});
 
   kafka::OutRecord record;
   record.topic = topic_;
-  if (letter.key) record.key = *letter.key;
+  if (letter.key && !letter.headers_omitted) record.key = *letter.key;
   if (letter.value && !letter.value_omitted) record.value = *letter.value;
   record.headers = headers;
   const std::uint64_t token = ++last_token_;
@@ -110,10 +123,7 @@ kafka::Result<void> DeadLetters::deliver(std::span<DeadLetter> letters, std::chr
     for (DeadLetter& letter : letters) {
       if (letter.acknowledged || letter.token != 0) continue;
       auto handed = hand_over(letter);
-      if (!handed && handed.error().code == kafka::Errc::kTooLarge && !letter.value_omitted) {
-        letter.value_omitted = true;
-        handed = hand_over(letter);
-      }
+      while (!handed && handed.error().code == kafka::Errc::kTooLarge && make_smaller(letter)) handed = hand_over(letter);
       if (!handed) {
         if (handed.error().code == kafka::Errc::kFatal) make_anew(letters);
         return handed.error();
@@ -144,11 +154,8 @@ kafka::Result<void> DeadLetters::deliver(std::span<DeadLetter> letters, std::chr
       }
       letter.token = 0;
       last_trouble = delivery.error->message;
-      if (delivery.error->code == kafka::Errc::kTooLarge && !letter.value_omitted) {
-        letter.value_omitted = true;
-      } else if (!delivery.error->retryable()) {
-        refused = std::move(*delivery.error);
-      }
+      if (delivery.error->code == kafka::Errc::kTooLarge && make_smaller(letter)) continue;
+      if (!delivery.error->retryable()) refused = std::move(*delivery.error);
     }
     if (refused) {
       if (refused->code == kafka::Errc::kFatal) make_anew(letters);

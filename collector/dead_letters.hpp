@@ -33,8 +33,9 @@ struct DeadLetter {
   /// Names the record while it is under way; 0: not handed over. DeadLetters' own.
   std::uint64_t token = 0;
   bool acknowledged = false;
-  /// Kafka takes no record this large: only its headers go. DeadLetters' own.
+  /// Kafka takes no record this large: its value stays behind, then its key and own headers too. DeadLetters' own.
   bool value_omitted = false;
+  bool headers_omitted = false;
 
   /// About how much memory it holds. Unit: bytes.
   [[nodiscard]] std::size_t bytes() const noexcept;
@@ -48,7 +49,8 @@ struct DeadLetter {
 /// Headers are the record's own and then Kafka Connect's names (__connect.errors.topic, .partition, .offset,
 /// .connector.name, .stage, .class.name, .exception.class.name, .exception.message), runfold.reason with the short word
 /// and runfold.timestamp with the record's own time (milliseconds since the Unix epoch).
-/// A record that Kafka finds too large goes without its value and with runfold.value_omitted, the size in bytes.
+/// A record that Kafka finds too large goes without its value and with runfold.value_omitted, the size in bytes. When that
+/// is too large still, it goes without its key and its own headers too, and runfold.headers_omitted has their size in bytes.
 /// Thread: one at a time.
 class DeadLetters {
  public:

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace runfold::collector {
 namespace {
@@ -25,6 +26,12 @@ OutboxSinks sinks_by_kind(const std::vector<Route>& routes) {
     if (std::ranges::count(route.kinds, sinks::Kind::kApiFailure) > 0) sinks.api_failures.push_back(route.sink);
   }
   return sinks;
+}
+
+/// A record's Kafka timestamp, which whoever wrote the record was free to choose.
+TimeNs record_time(std::int64_t timestamp_ms) {
+  constexpr std::int64_t kNsInMs = 1'000'000;
+  return std::clamp<std::int64_t>(timestamp_ms, 0, std::numeric_limits<TimeNs>::max() / kNsInMs) * kNsInMs;
 }
 
 /// Well under the time after which the group gives up on this member.
@@ -135,7 +142,7 @@ bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& par
   const kafka::InRecord& record = message.record();
   if (partition.next_offset && record.offset < *partition.next_offset) return true;  // Folded before.
   const std::string_view value = record.value.value_or(std::string_view{});
-  const Origin origin{record.topic, record.partition, record.offset, record.timestamp_ms < 0 ? 0 : record.timestamp_ms * 1'000'000};
+  const Origin origin{record.topic, record.partition, record.offset, record_time(record.timestamp_ms)};
 
   if (value.size() > options_.record_bytes) {
     refuse(message, partition.source, "too_large",

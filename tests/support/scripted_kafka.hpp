@@ -30,6 +30,7 @@ class ScriptedKafka {
     std::string key;
     std::optional<std::string> value;
     std::vector<std::pair<std::string, std::string>> headers;
+    std::optional<std::int64_t> timestamp_ms{};
   };
   struct Letter {
     std::optional<std::string> key;
@@ -256,7 +257,7 @@ class ScriptedConsumer final : public kafka::Consumer {
     record.topic = held->second;
     record.partition = at.partition;
     record.offset = offset;
-    record.timestamp_ms = 1'700'000'000'000 + offset;
+    record.timestamp_ms = held->first->timestamp_ms.value_or(1'700'000'000'000 + offset);
     record.key = held->first->key;
     if (held->first->value) record.value = *held->first->value;
     return {record, held, kOwner, held};
@@ -274,7 +275,7 @@ class ScriptedProducer final : public kafka::Producer {
   kafka::Result<void> produce(const kafka::OutRecord& record, std::uint64_t token) noexcept override {
     const std::scoped_lock lock(kafka_.mutex_);
     if (kafka_.refusal_) return *kafka_.refusal_;
-    if (record.value && record.value->size() > kafka_.letter_limit_) return kafka::Error{kafka::Errc::kTooLarge, "too large for the topic"};
+    if (size_of_what_was_copied(record) > kafka_.letter_limit_) return kafka::Error{kafka::Errc::kTooLarge, "too large for the topic"};
     ScriptedKafka::Letter letter;
     if (record.key) letter.key.emplace(*record.key);
     if (record.value) letter.value.emplace(*record.value);
@@ -300,6 +301,15 @@ class ScriptedProducer final : public kafka::Producer {
   kafka::DeliveryCounts counts() const noexcept override { return {}; }
 
  private:
+  /// All but the headers that say where the letter is from and why.
+  static std::size_t size_of_what_was_copied(const kafka::OutRecord& record) {
+    std::size_t size = record.key.value_or("").size() + record.value.value_or("").size();
+    for (const auto& header : record.headers) {
+      if (!header.name.starts_with("__connect.") && !header.name.starts_with("runfold.")) size += header.value.value_or("").size();
+    }
+    return size;
+  }
+
   ScriptedKafka& kafka_;
   OnDelivery on_delivery_;
   std::deque<std::pair<std::uint64_t, ScriptedKafka::Letter>> in_flight_;

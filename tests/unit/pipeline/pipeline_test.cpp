@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace runfold::collector::test {
 namespace {
@@ -147,6 +148,25 @@ TEST(Pipeline, ARecordTooLargeForTheDeadLetterTopicLeavesItsHeadersThere) {
   EXPECT_EQ(letters[1].value, std::nullopt);
   EXPECT_EQ(letters[1].headers["runfold.reason"], "too_large");
   EXPECT_EQ(letters[1].headers["runfold.value_omitted"], "250");
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST(Pipeline, ARecordWhoseKeyOrHeadersAreTooLargeLeavesItsOriginThereAndBlocksNothing) {
+  Rig rig;
+  rig.kafka.set_letter_limit(200);
+  rig.kafka.append(kEvents.topic, {std::string(150, 'k'), "\xff", {{"trace", std::string(100, 't')}}});
+  rig.step("run-1", 1, 4);
+  rig.start();
+  rig.assign_all();
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 2; }));
+  auto letters = rig.kafka.letters();
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].key, std::nullopt);
+  EXPECT_EQ(letters[0].value, std::nullopt);
+  EXPECT_FALSE(letters[0].headers.contains("trace"));
+  EXPECT_EQ(letters[0].headers["__connect.errors.offset"], "0");
+  EXPECT_EQ(letters[0].headers["runfold.value_omitted"], "1");
+  EXPECT_EQ(letters[0].headers["runfold.headers_omitted"], "255");
   EXPECT_TRUE(rig.stop());
 }
 
@@ -374,6 +394,27 @@ TEST(Pipeline, APartitionWhoseOffsetIsGoneStopsAndTheOthersGoOn) {
   ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kOperations)) == 1; }));
   EXPECT_TRUE(rig.stop());
   EXPECT_EQ(rig.store.offset(at(kEvents)), std::nullopt);
+}
+
+TEST(Pipeline, ARecordTimeBeyondAllBoundsIsTheLastTimeThereIs) {
+  Rig rig;
+  v1::LogBatch logs;
+  logs.mutable_identity()->set_run_id("run-1");
+  logs.mutable_identity()->set_connector_id("connector");
+  logs.mutable_identity()->set_source_id("source");
+  logs.mutable_identity()->set_attempt(1);
+  auto* record = logs.add_records();
+  record->set_stream(v1::LOG_STREAM_CONTAINER_API);
+  record->mutable_api_call()->set_response_code(404);
+  rig.kafka.append(kLogs.topic, {"run-1", logs.SerializeAsString(), {}, std::numeric_limits<std::int64_t>::max()});
+  rig.start();
+  rig.assign_all();
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kLogs)) == 1; }));
+  const auto tried = rig.store.tried();
+  ASSERT_EQ(tried.size(), 1U);
+  ASSERT_EQ(tried[0].api_failures.size(), 1U);
+  EXPECT_EQ(tried[0].api_failures[0].at_ns, 9'223'372'036'854'000'000);
+  EXPECT_TRUE(rig.stop());
 }
 
 TEST(Pipeline, AFatalKafkaErrorStopsTheCollector) {
