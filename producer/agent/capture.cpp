@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -27,7 +28,11 @@ Result<std::unique_ptr<Capture>> Capture::start(Descriptor from, CaptureOptions 
   auto wake = make_wake();
   if (!wake) return wake.error();
   std::unique_ptr<Capture> capture(new Capture(std::move(from), std::move(*wake), options, std::move(on_record), std::move(on_end)));
-  capture->thread_ = std::thread([self = capture.get()] { self->run(); });
+  try {
+    capture->thread_ = std::thread([self = capture.get()] { self->run(); });
+  } catch (const std::system_error& error) {
+    return system_error("cannot start a thread for the command's output", error.code().value());
+  }
   return capture;
 }
 

@@ -196,10 +196,15 @@ Child::Child(Child&& other) noexcept
       launch_error_(std::move(other.launch_error_)) {}
 
 Child::~Child() {
+  end();
+}
+
+void Child::end() noexcept {
   if (pid_ <= 0 || reaped_) return;
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
+  reaped_ = true;
 }
 
 std::optional<LaunchFailure> Child::release(const std::vector<std::pair<std::string, std::string>>& environment) {

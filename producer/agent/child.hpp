@@ -64,8 +64,10 @@ class Child {
 
   Child(Child&& other) noexcept;
   Child& operator=(Child&&) = delete;
-  /// Kills and reaps a child that was not waited for.
+  /// As end().
   ~Child();
+  /// Kills and reaps a child that was not waited for.
+  void end() noexcept;
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] bool own_group() const noexcept { return own_group_; }

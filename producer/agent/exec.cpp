@@ -113,6 +113,10 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
 class Execution {
  public:
   Execution(ExecOptions options, Child child) : options_(std::move(options)), child_(std::move(child)) {}
+  /// The child first: what reads its output would wait for its end.
+  ~Execution() { child_.end(); }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
 
   /// Makes the client, the run, the intake and the proxy. Errors: before the command runs.
   Result<void> prepare();
@@ -235,8 +239,13 @@ Result<int> exec(ExecOptions options) {
   // First of all: no thread and no Kafka client may be there yet. The child waits, and goes when this function is left.
   auto child = Child::fork({options.command, options.record_stdout, options.record_stderr});
   if (!child) return child.error();
-  auto execution = std::make_unique<Execution>(std::move(options), std::move(*child));
-  if (auto prepared = execution->prepare(); !prepared) return prepared.error();
+  std::unique_ptr<Execution> execution;
+  try {
+    execution = std::make_unique<Execution>(std::move(options), std::move(*child));
+    if (auto prepared = execution->prepare(); !prepared) return prepared.error();
+  } catch (const std::exception& error) {  // the event loop and the delivery thread throw when the system refuses them
+    return Error{Errc::kSystem, std::string("cannot set up what watches over the command: ") + error.what()};
+  }
   const int code = execution->run();
   if (execution->must_leave_by_exit()) {
     std::fflush(nullptr);

@@ -8,12 +8,17 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace runfold::agent {
 namespace {
+
+/// Each holds a request's body and a response's: this bounds the memory.
+constexpr std::size_t kConnections = 32;
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
@@ -61,6 +66,24 @@ http::Fields end_to_end(const http::Fields& fields, bool request) {
     kept.add(name, value);
   }
   return kept;
+}
+
+/// Path and query of a request's target, as sent; of an absolute one, what follows its host. Nothing: it is neither.
+std::optional<std::string> path_and_query(std::string_view target) {
+  if (target.starts_with('/')) return std::string(target);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!same_name(target.substr(0, scheme.size()), scheme)) continue;
+    const std::size_t end = std::min(target.find_first_of("/?#", scheme.size()), target.size());
+    std::string rest(target.substr(end));
+    if (!rest.starts_with('/')) rest.insert(0, "/");
+    return rest;
+  }
+  return std::nullopt;
+}
+
+/// The body of an answer whose length is not known.
+boost::asio::awaitable<std::optional<std::string>> no_more() {
+  co_return std::nullopt;
 }
 
 /// What a person reads of a body: text as it is, anything else as a note of what it was.
@@ -116,6 +139,7 @@ Proxy::Proxy(boost::asio::any_io_executor executor, RunSink sink, ProxyOptions o
   http::ClientOptions client_options;
   client_options.response_bytes = options_.body_bytes;
   client_options.ca_file = options_.ca_file;
+  client_options.reuse_only_if_idempotent = true;
   client_ = http::Client::create(std::move(executor), std::move(client_options));
 }
 
@@ -132,6 +156,7 @@ Result<std::unique_ptr<Proxy>> Proxy::listen(boost::asio::any_io_executor execut
   http::ServerLimits limits;
   limits.header_bytes = 64 * 1024;
   limits.body_bytes = options.body_bytes;
+  limits.connections = kConnections;
   limits.request_time = options.limit;
   limits.response_time = options.limit + std::chrono::seconds(10);
   std::unique_ptr<Proxy> proxy(new Proxy(executor, std::move(sink), std::move(options)));
@@ -140,7 +165,7 @@ Result<std::unique_ptr<Proxy>> Proxy::listen(boost::asio::any_io_executor execut
   proxy->base_path_ = std::string(url->encoded_path());
 
   http::Router router;
-  router.add("*", "/{path...}", {"*"}, [self = proxy.get()](const http::Request& request) { return self->forward(request); });
+  router.add("*", "/{path...}", {"*"}, [self = proxy.get()](http::Request& request) { return self->forward(request); });
   auto server = http::Server::listen(std::move(executor), "127.0.0.1:0", std::move(router), limits);
   if (!server) return Error{Errc::kSystem, "cannot open the Container API proxy: " + server.error().message};
   proxy->server_ = std::move(*server);
@@ -151,17 +176,23 @@ std::string Proxy::url() const {
   return "http://" + user_info_ + server_->address() + base_path_;
 }
 
-boost::asio::awaitable<http::Response> Proxy::forward(const http::Request& request) {
+boost::asio::awaitable<http::Response> Proxy::forward(http::Request& request) {
+  // Only a path goes on to the upstream: an absolute target must not choose another host.
+  const auto target = path_and_query(request.target);
+  if (!target) {
+    co_return http::Problem{400, "Malformed request", "The request's target is neither a path nor an http:// or https:// URL.", {}}
+        .to_response();
+  }
   http::ClientRequest call;
   call.method = request.method;
-  // Only a path goes on to the upstream: an absolute target must not choose another host.
-  call.url = origin_ + (request.target.starts_with('/') ? request.target : "/");
+  call.url = origin_;
+  call.target = *target;
   call.fields = end_to_end(request.fields, true);
-  call.body = request.body;
+  call.body = std::move(request.body);
 
-  FailedCall seen{request.method, call.url, nullptr, {}, {}};
+  FailedCall seen{request.method, origin_ + *target, nullptr, {}, {}};
   const auto begun = std::chrono::steady_clock::now();
-  const auto answer = co_await client_->send(std::move(call), options_.limit);
+  auto answer = co_await client_->send(std::move(call), options_.limit);
   seen.duration = std::chrono::steady_clock::now() - begun;
 
   http::Response response;
@@ -169,7 +200,11 @@ boost::asio::awaitable<http::Response> Proxy::forward(const http::Request& reque
     seen.response = &*answer;
     response.status = answer->status;
     response.fields = end_to_end(answer->fields, false);
-    response.body = answer->body;
+    if (request.method == "HEAD") {
+      const auto length = answer->fields.get("Content-Length");
+      if (length) response.fields.set("Content-Length", *length);
+      if (!length) response.next_chunk = no_more;
+    }
   } else {
     seen.transport_error = answer.error().message;
     response = http::Problem{502, "Container API not reachable", without_credentials(answer.error().message), {}}.to_response();
@@ -179,6 +214,7 @@ boost::asio::awaitable<http::Response> Proxy::forward(const http::Request& reque
     if (options_.step) record.set_step_id(options_.step());
     sink_.log(std::move(record));
   }
+  if (answer) response.body = std::move(answer->body);
   co_return response;
 }
 

@@ -33,9 +33,9 @@ struct ProxyOptions {
 };
 
 /// Forwards what the connector sends to a free port of 127.0.0.1 and gives back what the upstream answers, unchanged but
-/// for hop-by-hop headers. A response of 400 and above, and a call with no response (502 to the connector), becomes a log
-/// record of the container_api stream. Request headers are never recorded, nor what without_credentials() removes.
-/// Thread: the executor's.
+/// for hop-by-hop headers. An absolute target's scheme and host are left out: calls go to the upstream and nowhere else. A response of 400
+/// and above, and a call with no response (502 to the connector), becomes a log record of the container_api stream. Request headers are
+/// never recorded, nor what without_credentials() removes. Thread: the executor's.
 class Proxy {
  public:
   /// Errors: kInvalid when the upstream is not an http:// or https:// URL.
@@ -50,7 +50,7 @@ class Proxy {
 
  private:
   Proxy(boost::asio::any_io_executor executor, RunSink sink, ProxyOptions options);
-  [[nodiscard]] boost::asio::awaitable<http::Response> forward(const http::Request& request);
+  [[nodiscard]] boost::asio::awaitable<http::Response> forward(http::Request& request);
 
   RunSink sink_;
   ProxyOptions options_;

@@ -26,6 +26,10 @@ bool asks_to_end(int signal) noexcept {
 Supervision::Supervision(asio::io_context& io, Child& child, SupervisionOptions options)
     : io_(io), child_(child), options_(options), changed_(io), signals_(io), pidfd_(io) {}
 
+Supervision::~Supervision() {
+  for (const auto& one : captures_) one->drain_and_end();
+}
+
 Result<void> Supervision::start(const RunSink& sink) {
   sigset_t watched;
   sigemptyset(&watched);

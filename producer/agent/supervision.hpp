@@ -35,6 +35,10 @@ class Supervision {
  public:
   /// `io` and `child` outlive it.
   Supervision(boost::asio::io_context& io, Child& child, SupervisionOptions options);
+  /// Ends captures that are still at work; the child must be gone then.
+  ~Supervision();
+  Supervision(const Supervision&) = delete;
+  Supervision& operator=(const Supervision&) = delete;
 
   /// Takes over the child's output and the signals that are passed on.
   [[nodiscard]] Result<void> start(const RunSink& sink);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +146,23 @@ TEST(UnderAReaderThatDoesNotRead, TroubleWithKafkaDoesNotHoldUsUp) {
     exec_and_exit(std::move(options));
   }
   EXPECT_EQ(exit_code_of(pid), 3);
+}
+
+TEST(WithFewDescriptors, ItEndsWhicheverIsTheFirstThatIsMissing) {
+  int refused = 0;
+  for (rlim_t most = 4; most < 40; ++most) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      for (int fd = 3; fd < 64; ++fd) ::close(fd);
+      const rlimit limit{most, most};
+      ::setrlimit(RLIMIT_NOFILE, &limit);
+      exec_and_exit(shell("exit 3"));
+    }
+    const auto code = exit_code_of(pid);
+    EXPECT_TRUE(code == 3 || code == 99) << most << " descriptors: " << code.value_or(-1000);
+    if (code == 99) ++refused;
+  }
+  EXPECT_GT(refused, 5);
 }
 
 }  // namespace
