@@ -117,8 +117,21 @@ Problem malformed(std::string_view what) {
   return {400, "Malformed request", std::string(what) + " is not valid percent-encoded UTF-8.", {}};
 }
 
-/// Fills in path and query of the target. Gives what is wrong with it.
-std::optional<Problem> read_target(Request& request, std::vector<std::string>& segments) {
+struct TargetProblems {
+  /// It has no path.
+  std::optional<Problem> fatal;
+  /// A part cannot be decoded, and is left as it was sent.
+  std::optional<Problem> undecodable;
+};
+
+/// Fills in path and query of the target.
+TargetProblems read_target(Request& request, std::vector<std::string>& segments) {
+  TargetProblems problems;
+  const auto decode = [&](std::string_view text, bool plus_is_space, const auto& what) {
+    auto decoded = percent_decode(text, plus_is_space);
+    if (!decoded && !problems.undecodable) problems.undecodable = malformed(what());
+    return decoded ? std::move(*decoded) : std::string(text);
+  };
   std::string_view target = request.target;
   if (const std::size_t scheme = target.find("://"); scheme != std::string_view::npos && !target.starts_with('/')) {  // absolute form
     target.remove_prefix(std::min(target.find_first_of("/?", scheme + 3), target.size()));
@@ -126,14 +139,15 @@ std::optional<Problem> read_target(Request& request, std::vector<std::string>& s
   std::string_view query = take_until(target, '#');
   std::string_view path = take_until(query, '?');
   if (path.empty()) path = "/";
-  if (!path.starts_with('/')) return Problem{400, "Malformed request", "The request's target must begin with a slash.", {}};
+  if (!path.starts_with('/')) {
+    problems.fatal = Problem{400, "Malformed request", "The request's target must begin with a slash.", {}};
+    return problems;
+  }
 
   request.path.clear();
   segments = split_path(path);
   for (std::string& segment : segments) {
-    auto decoded = percent_decode(segment);
-    if (!decoded) return malformed("The path");
-    segment = std::move(*decoded);
+    segment = decode(segment, false, [] { return std::string("The path"); });
     request.path += "/" + segment;
   }
 
@@ -141,13 +155,11 @@ std::optional<Problem> read_target(Request& request, std::vector<std::string>& s
   while (!query.empty()) {
     std::string_view pair = take_until(query, '&');
     if (pair.empty()) continue;
-    auto name = percent_decode(take_until(pair, '='), true);
-    if (!name) return malformed("A query parameter's name");
-    auto value = percent_decode(pair, true);
-    if (!value) return malformed("The value of the query parameter \"" + *name + "\"");
-    request.query.emplace_back(std::move(*name), std::move(*value));
+    std::string name = decode(take_until(pair, '='), true, [] { return std::string("A query parameter's name"); });
+    std::string value = decode(pair, true, [&] { return "The value of the query parameter \"" + name + "\""; });
+    request.query.emplace_back(std::move(name), std::move(value));
   }
-  return std::nullopt;
+  return problems;
 }
 
 }  // namespace
@@ -160,12 +172,17 @@ void Router::add(std::string_view method, std::string_view pattern, std::vector<
 
 boost::asio::awaitable<Response> Router::route(Request& request) const {
   std::vector<std::string> path;
-  if (const auto problem = read_target(request, path)) co_return problem->to_response();
+  const TargetProblems problems = read_target(request, path);
+  if (problems.fatal) co_return problems.fatal->to_response();
 
   const Route* best = nullptr;
   for (const Route& route : routes_) {
     if (fits(route.segments, path) && (best == nullptr || more_specific(route.segments, best->segments))) best = &route;
   }
+  const auto takes_all = [](const Route& route) {
+    return route.method == "*" && route.known_query.size() == 1 && route.known_query.front() == "*" && is_rest(route.segments.back());
+  };
+  if (problems.undecodable && (best == nullptr || !takes_all(*best))) co_return problems.undecodable->to_response();
   if (best == nullptr) co_return Problem{404, "Not Found", "There is nothing at " + printable(request.path) + ".", {}}.to_response();
 
   const Route* chosen = nullptr;

@@ -12,7 +12,8 @@
 
 namespace runfold::http {
 
-using Handler = std::function<boost::asio::awaitable<Response>(const Request&)>;
+/// May move the body out of the request.
+using Handler = std::function<boost::asio::awaitable<Response>(Request&)>;
 
 /// Maps method and path pattern to handlers.
 ///
@@ -23,7 +24,8 @@ using Handler = std::function<boost::asio::awaitable<Response>(const Request&)>;
 class Router {
  public:
   /// `known_query`: the query parameters the route takes; any other is a 400 that names it and the nearest known one.
-  /// {"*"} takes every parameter.
+  /// {"*"} takes every parameter. A route of every method and parameter whose pattern has a rest also takes what is not
+  /// percent-encoded UTF-8, for it passes on what was sent: such a segment, name or value is left as it is.
   void add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler);
 
   /// Runs the handler that fits; `request.path_parameters` is filled in on the way.

@@ -151,6 +151,20 @@ TEST(Router, TakesEveryMethodAndParameterWhereTheRouteSaysSo) {
   EXPECT_EQ(run(router, "HEAD", "/proxy/").body, "proxy path=");
 }
 
+TEST(Router, LeavesWhatCannotBeDecodedToARouteThatTakesEverything) {
+  Router router;
+  router.add("*", "/{path...}", {"*"}, answer("proxy"));
+  router.add("*", "/named/{name}", {"*"}, answer("never"));
+  EXPECT_EQ(run(router, "GET", "/p/%FF/a%20b").body, "proxy path=p/%FF/a b");
+  Request request;
+  request.method = "GET";
+  request.target = "/%00?d=caf%E9&e=%20";
+  EXPECT_EQ(run(router, request).body, "proxy path=%00");
+  EXPECT_THAT(request.query, ElementsAre(Pair("d", "caf%E9"), Pair("e", " ")));
+  EXPECT_EQ(run(router, "GET", "/named/%FF").status, 400U);
+  EXPECT_EQ(run(router, "GET", "*").status, 400U);
+}
+
 TEST(Router, NamesAnUnknownParameterAndTheNearestKnownOne) {
   Router router;
   router.add("GET", "/logs", {"level", "stream", "limit"}, answer("logs"));
