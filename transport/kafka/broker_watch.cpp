@@ -85,15 +85,24 @@ void BrokerWatch::run() {
 }
 
 void BrokerWatch::query(const TopicPartition& of) {
-  Watermarks marks;
   // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
-  if (rd_kafka_query_watermark_offsets(client_, of.topic.c_str(), of.partition, &marks.low, &marks.high, kRequestTimeoutMs) !=
-      RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return;
-  }
+  const auto low = offset_at(of, RD_KAFKA_OFFSET_BEGINNING);
+  const auto high = low ? offset_at(of, RD_KAFKA_OFFSET_END) : std::nullopt;
+  if (!high) return;
   answered();
   const std::lock_guard lock(mutex_);
-  if (std::find(partitions_.begin(), partitions_.end(), of) != partitions_.end()) watermarks_[of] = marks;
+  if (std::find(partitions_.begin(), partitions_.end(), of) != partitions_.end()) watermarks_[of] = {*low, *high};
+}
+
+std::optional<std::int64_t> BrokerWatch::offset_at(const TopicPartition& of, std::int64_t end) {
+  // Not rd_kafka_query_watermark_offsets(): it waits for the broker for ever, whatever limit it is given, and so would we at
+  // the end. A logical offset stands for a timestamp here, as in the request itself.
+  const PartitionListHandle list{rd_kafka_topic_partition_list_new(1)};
+  rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(list.get(), of.topic.c_str(), of.partition);
+  asked->offset = end;
+  if (rd_kafka_offsets_for_times(client_, list.get(), kRequestTimeoutMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  if (asked->err != RD_KAFKA_RESP_ERR_NO_ERROR || asked->offset < 0) return std::nullopt;
+  return asked->offset;
 }
 
 std::vector<BrokerWatch::Leader> BrokerWatch::by_leader(const std::vector<TopicPartition>& partitions) {

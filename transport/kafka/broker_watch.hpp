@@ -47,6 +47,8 @@ class BrokerWatch {
 
   void run();
   void query(const TopicPartition& of);
+  /// The first (RD_KAFKA_OFFSET_BEGINNING) or next (RD_KAFKA_OFFSET_END) offset; absent when nobody says in time.
+  [[nodiscard]] std::optional<std::int64_t> offset_at(const TopicPartition& of, std::int64_t end);
   void answered();
   [[nodiscard]] std::vector<Leader> by_leader(const std::vector<TopicPartition>& partitions);
   [[nodiscard]] bool stopping() const;
