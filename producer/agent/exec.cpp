@@ -11,17 +11,25 @@
 
 #include <boost/asio.hpp>
 
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -45,6 +53,17 @@ class SavedSignalMask {
   ~SavedSignalMask() { ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr); }
   SavedSignalMask(const SavedSignalMask&) = delete;
   SavedSignalMask& operator=(const SavedSignalMask&) = delete;
+
+  /// Takes the signals that came too late to be passed on: they must not replace the command's exit code.
+  void drop_pending() const noexcept {
+    sigset_t late;
+    sigemptyset(&late);
+    for (const int signal : forwarded_signals()) {
+      if (sigismember(&mask_, signal) == 0) sigaddset(&late, signal);
+    }
+    const timespec at_once{};
+    while (::sigtimedwait(&late, nullptr, &at_once) > 0 || errno == EINTR) errno = 0;
+  }
 
  private:
   sigset_t mask_;
@@ -83,22 +102,71 @@ class KafkaTrouble {
   TroublePrinter print_;
 };
 
+/// Reads the signals that come while the producer is closed, and makes that end at once when one asks us to end.
+class Haste {
+ public:
+  /// `signal_fd` below 0: no signals are there to be read.
+  Haste(int signal_fd, bool asked, Producer& producer) : signal_fd_(signal_fd), producer_(producer), asked_(asked) {
+    auto wake = make_wake();
+    if (signal_fd_ < 0 || !wake) return;  // then nothing can hasten it: it takes the time that it may
+    wake_ = std::move(*wake);
+    try {
+      thread_ = std::thread([this] { read_signals(); });
+    } catch (const std::system_error&) {
+      return;  // as above
+    }
+  }
+  ~Haste() {
+    if (!thread_.joinable()) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = ::write(wake_.get(), &one, sizeof one);
+    thread_.join();
+  }
+  Haste(const Haste&) = delete;
+  Haste& operator=(const Haste&) = delete;
+
+  [[nodiscard]] bool asked() const noexcept { return asked_.load(std::memory_order_acquire); }
+
+ private:
+  void read_signals() {
+    for (;;) {
+      std::array<pollfd, 2> watched{{{signal_fd_, POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+      if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return;
+      signalfd_siginfo info{};
+      while (::read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        if (!asks_to_end(static_cast<int>(info.ssi_signo))) continue;
+        asked_.store(true, std::memory_order_release);
+        producer_.close(milliseconds(0));
+      }
+      if (watched[1].revents != 0) return;
+    }
+  }
+
+  int signal_fd_;
+  Producer& producer_;
+  Descriptor wake_;
+  std::atomic<bool> asked_;
+  std::thread thread_;
+};
+
 /// Waits for a first acknowledgement, which shows that Kafka is there. False: there was none in the time that it may take.
-bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options) {
+bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const Haste& haste, const ExecOptions& options) {
   const auto is_there = [](const ProducerReport& report) { return report.acknowledged > 0; };
   const auto most = std::min(options.flush_timeout, options.first_flush_timeout);
   const auto first = std::min(most, options.unreachable_flush_timeout);
-  if (producer.wait(is_there, first)) return true;
-  const auto decided = [&](const ProducerReport& report) { return is_there(report) || trouble.unreachable(); };
+  if (producer.wait([&](const ProducerReport& report) { return is_there(report) || haste.asked(); }, first) && !haste.asked()) return true;
+  const auto decided = [&](const ProducerReport& report) { return is_there(report) || trouble.unreachable() || haste.asked(); };
   return producer.wait(decided, most - first) && is_there(producer.report());
 }
 
 /// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there.
-void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id) {
+void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
+                    Supervision& supervision) {
   const std::string servers = options.settings.kafka.get("bootstrap.servers").value_or("");
   if (servers.empty()) return;
-  const bool there = is_kafka_there(producer, trouble, options);
-  const ProducerReport report = producer.close(there ? options.flush_timeout : milliseconds(0));
+  const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
+  const bool there = is_kafka_there(producer, trouble, haste, options);
+  const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
   if (report.acknowledged == report.emitted) return;
   std::string reasons;
   for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
@@ -192,7 +260,7 @@ Result<void> Execution::prepare() {
       SupervisionOptions{options_.timeout, options_.kill_grace, options_.output_grace, options_.stdout_fd, options_.stderr_fd});
   if (auto started = supervision_->start(sink_); !started) {
     run_->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, started.error().message});
-    close_producer(*producer_, *trouble_, options_, run_->run_id());
+    close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);
     return started;
   }
   return {};
@@ -228,7 +296,7 @@ int Execution::run() {
   if (process.launch_failure) process.status = ExitStatus{process.launch_failure->exit_code, std::nullopt, false};
   if (supervision_->timed_out()) process.timed_out_after = options_.timeout;
   run_->finish(merge_end(intake_ ? intake_->declared_end() : std::nullopt, process));
-  close_producer(*producer_, *trouble_, options_, run_->run_id());
+  close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);
   return process.status.shell_code();
 }
 
@@ -247,6 +315,7 @@ Result<int> exec(ExecOptions options) {
     return Error{Errc::kSystem, std::string("cannot set up what watches over the command: ") + error.what()};
   }
   const int code = execution->run();
+  saved_mask.drop_pending();
   if (execution->must_leave_by_exit()) {
     std::fflush(nullptr);
     ::_exit(code);

@@ -17,11 +17,11 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
+}  // namespace
+
 bool asks_to_end(int signal) noexcept {
   return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
 }
-
-}  // namespace
 
 Supervision::Supervision(asio::io_context& io, Child& child, SupervisionOptions options)
     : io_(io), child_(child), options_(options), changed_(io), signals_(io), pidfd_(io) {}
@@ -131,7 +131,8 @@ void Supervision::on_signal(const signalfd_siginfo& info) {
   }
   asked_to_end_ = asked_to_end_ || asks_to_end(signal);
   if (end_) {
-    abandoned_ = abandoned_ || asks_to_end(signal);
+    told_to_leave_ = told_to_leave_ || asks_to_end(signal);
+    abandoned_ = abandoned_ || told_to_leave_;
     changed_.cancel();
     return;
   }

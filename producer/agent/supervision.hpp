@@ -21,6 +21,9 @@
 
 namespace runfold::agent {
 
+/// Whether a signal is one by which people and supervisors want a program gone.
+[[nodiscard]] bool asks_to_end(int signal) noexcept;
+
 struct SupervisionOptions {
   /// See ExecOptions for all of these.
   std::optional<std::chrono::milliseconds> timeout;
@@ -50,9 +53,14 @@ class Supervision {
   /// Stops listening for signals and for the child's end.
   void stop();
 
+  /// After stop(): where the signals that are passed on keep coming in. Owned by this.
+  [[nodiscard]] int signal_fd() { return signals_.is_open() ? signals_.native_handle() : -1; }
+
   /// After watch().
   [[nodiscard]] const ExitStatus& end() const { return *end_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// Somebody wanted us gone after the child's end.
+  [[nodiscard]] bool told_to_leave() const noexcept { return told_to_leave_; }
   /// Output that the child had written could not be passed on: a capture's thread still blocks in a write.
   [[nodiscard]] bool abandoned() const noexcept { return abandoned_ && !all_captures_ended(); }
 
@@ -76,6 +84,7 @@ class Supervision {
   bool timed_out_ = false;
   bool asked_to_end_ = false;
   bool abandoned_ = false;
+  bool told_to_leave_ = false;
 };
 
 }  // namespace runfold::agent

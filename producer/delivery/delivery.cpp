@@ -17,6 +17,9 @@ std::int64_t wall_ns() noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+/// How long a flush may keep the delivery thread from looking at the time again.
+constexpr std::chrono::milliseconds kFlush{50};
+
 constexpr auto kNotClosing = std::numeric_limits<Clock::rep>::max();
 
 }  // namespace
@@ -105,14 +108,14 @@ void Delivery::work() {
     if (next.at <= Clock::now()) continue;
     sleeper_.sleep(next.least, next.at, [&] { return next.least <= Urgency::kEvent && !ring_.front().empty(); });
   }
-  const Clock::time_point close_by{Clock::duration(close_by_.load(std::memory_order_acquire))};
   bool flushed = false;
   for (auto now = Clock::now();; now = Clock::now()) {
+    const Clock::time_point close_by{Clock::duration(close_by_.load(std::memory_order_acquire))};  // may come nearer
     const NextStep next = dispatcher_.step({.steady = now, .wall_ns = wall_ns()}, true);
     if (dispatcher_.settled() || now >= close_by) break;
     if (!flushed && ring_.empty() && outbox_.has_room()) {
       // All is handed over: flush() makes the client send at once what it still gathers.
-      outbox_.flush(std::chrono::ceil<std::chrono::milliseconds>(close_by - now));
+      outbox_.flush(std::min(kFlush, std::chrono::ceil<std::chrono::milliseconds>(close_by - now)));
       flushed = true;
       continue;
     }
@@ -141,15 +144,16 @@ bool Delivery::wait(const std::function<bool(const Report&)>& enough, std::chron
 }
 
 Report Delivery::close(std::chrono::milliseconds limit) {
-  const std::lock_guard lock(close_mutex_);
-  if (thread_.joinable()) {
-    dispatcher_.shut();
-    // A limit of a year is as good as any longer one, and does not overflow.
-    const auto patience = std::clamp<std::chrono::milliseconds>(limit, std::chrono::milliseconds(0), std::chrono::hours(24 * 365));
-    close_by_.store((Clock::now() + patience).time_since_epoch().count(), std::memory_order_release);
-    sleeper_.wake(Urgency::kControl);
-    thread_.join();
+  dispatcher_.shut();
+  // A limit of a year is as good as any longer one, and does not overflow.
+  const auto patience = std::clamp<std::chrono::milliseconds>(limit, std::chrono::milliseconds(0), std::chrono::hours(24 * 365));
+  const auto close_by = (Clock::now() + patience).time_since_epoch().count();
+  auto before = close_by_.load(std::memory_order_relaxed);
+  while (close_by < before && !close_by_.compare_exchange_weak(before, close_by, std::memory_order_acq_rel)) {
   }
+  sleeper_.wake(Urgency::kControl);
+  const std::lock_guard lock(close_mutex_);
+  if (thread_.joinable()) thread_.join();
   return report();
 }
 

@@ -61,7 +61,7 @@ class Delivery {
   bool finish(RunAccount& run, v1::SyncEvent completed);
 
   /// Waits until all is accounted for or the limit has passed; drops the rest as delivery_timeout; ends the thread.
-  /// A second call waits for the first and reports.
+  /// A second call waits for the first and reports; a shorter limit of its own shortens the first one's.
   Report close(std::chrono::milliseconds limit);
   [[nodiscard]] Report report() const;
 

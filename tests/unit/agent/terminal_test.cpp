@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -163,6 +164,28 @@ TEST(WithFewDescriptors, ItEndsWhicheverIsTheFirstThatIsMissing) {
     if (code == 99) ++refused;
   }
   EXPECT_GT(refused, 5);
+}
+
+TEST(WhileItsRecordsAreOnTheirWay, ASignalEndsTheWaitAndNotTheExitCode) {
+  const runfold::test::UnansweredAddress nobody(runfold::test::UnansweredAddress::Kind::kSilent);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ExecOptions options = shell("exit 3");
+    options.flush_timeout = options.first_flush_timeout = std::chrono::hours(1);
+    if (!options.settings.kafka.set("bootstrap.servers", nobody.text())) ::_exit(98);
+    exec_and_exit(std::move(options));
+  }
+  const std::string children = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children";
+  bool had_child = false;
+  ASSERT_TRUE(wait_until([&] {
+    std::ifstream in(children);
+    std::string child;
+    in >> child;
+    had_child = had_child || !child.empty();
+    return had_child && child.empty();
+  }));
+  ::kill(pid, SIGTERM);
+  EXPECT_EQ(exit_code_of(pid), 3);
 }
 
 }  // namespace
