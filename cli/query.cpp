@@ -3,6 +3,7 @@
 
 #include "cli/duration.hpp"
 #include "cli/table.hpp"
+#include "producer/agent/text.hpp"
 #include "transport/http/client.hpp"
 #include "transport/kafka/embedded_broker.hpp"
 
@@ -20,6 +21,14 @@ namespace json = boost::json;
 
 constexpr std::chrono::seconds kLimit{30};
 constexpr std::size_t kPage = 500;
+
+/// The URL as it may stand in a message: without user, password and tokens, also where a slash in the password ends the host early.
+std::string shown(std::string url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+  if (const std::size_t at = url.rfind('@'); at != std::string::npos && at >= begin) url.erase(begin, at + 1 - begin);
+  return printable(agent::without_credentials(url));
+}
 
 /// What a response that is not a 200 means for the person who asked.
 Failure failure_of(const http::Response& response, const std::string& url) {
@@ -70,11 +79,11 @@ Outcome<json::value> get_document(const QueryFlags& flags, std::string_view path
     separator = '&';
   }
   request.fields.set("Accept", "application/json");
-  const std::string url = request.url;
+  const std::string url = shown(base) + request.url.substr(base.size());
   const auto response = http::send_blocking(std::move(request), kLimit);
   if (!response) {
     const int code = response.error().code == http::Errc::kInvalid ? kConfiguration : kNotReachable;
-    return Failure{code, "the collector at " + base + " cannot be asked: " + response.error().message +
+    return Failure{code, "the collector at " + shown(base) + " cannot be asked: " + response.error().message +
                              " Is runfold-collector running there? Name another with --collector or RUNFOLD_COLLECTOR_URL."};
   }
   if (response->status != 200) return failure_of(*response, url);
@@ -96,7 +105,8 @@ Outcome<std::size_t> for_each_item(const QueryFlags& flags, std::string_view pat
     if (!body) return body.error();
     const json::value* items = body->get_object().if_contains("items");
     if (items == nullptr || !items->is_array()) {
-      return Failure{kNotReachable, collector_url(flags) + std::string(path) + " did not answer with a list; is it a runfold-collector?"};
+      return Failure{kNotReachable,
+                     shown(collector_url(flags)) + std::string(path) + " did not answer with a list; is it a runfold-collector?"};
     }
     for (const json::value& item : items->get_array()) {
       if (!item.is_object()) continue;
