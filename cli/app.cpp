@@ -24,6 +24,13 @@ Environment:
 Exit codes: 0 done, 1 not so, 2 usage, 69 not reachable, 78 configuration; exec: its command's.
 'runfold COMMAND --help' says more of a command.)";
 
+/// The code, unless what was printed did not get out.
+int flushed(Streams& streams, int code) {
+  streams.out.flush();
+  if (streams.out.good() || code != kOk) return code;
+  return report(streams, {kNotReachable, "standard output cannot be written; what was printed is incomplete"});
+}
+
 }  // namespace
 
 int report(Streams& streams, const Failure& failure) {
@@ -64,11 +71,9 @@ int run(int argc, const char* const* argv, Streams streams) {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error, streams.out, streams.err);
-    return code == 0 ? kOk : kUsage;
+    return flushed(streams, code == 0 ? kOk : kUsage);
   }
-  const int code = invocation.action();
-  streams.out.flush();
-  return code;
+  return flushed(streams, invocation.action());
 }
 
 }  // namespace runfold::cli
