@@ -48,16 +48,24 @@ class IntakeSender final : public Sender {
     request.fields.set("Authorization", "Bearer " + token_);
     request.fields.set("Content-Type", "application/json");
     request.body.append("[").append(std::exchange(body_, {})).append("]");
+    const std::size_t sent = std::exchange(elements_, 0);
     const auto response = http::send_blocking(std::move(request), limit_);
     if (!response)
-      return Failure{kNotReachable, "the intake at " + url_ + " (RUNFOLD_INTAKE_URL) takes nothing: " + response.error().message};
-    if (response->status < 300) return {};
+      return Failure{kNotReachable, "the intake at " + shown() + " (RUNFOLD_INTAKE_URL) takes nothing: " + response.error().message};
     json::error_code error;
     const json::value problem = json::parse(response->body, error);
+    if (response->status < 300) {
+      const json::value* accepted = !error && problem.is_object() ? problem.get_object().if_contains("accepted") : nullptr;
+      json::error_code no_number;
+      const auto taken = accepted == nullptr ? 0 : accepted->to_number<std::size_t>(no_number);
+      if (accepted != nullptr && !no_number && taken >= sent) return {};
+      return Failure{kNotReachable, "the intake at " + shown() + " took " + std::to_string(taken) + " of " + std::to_string(sent) +
+                                        " records; the others were dropped because Kafka takes them too slowly or the run has ended"};
+    }
     std::string words = !error && problem.is_object() ? text_of(problem.get_object(), "detail") : std::string();
     if (words.empty()) words = "it answered " + std::to_string(response->status);
     const bool wrong = response->status == 400 || response->status == 413;
-    return Failure{wrong ? kUsage : kNotReachable, "the intake at " + url_ + " refuses this: " + printable(words)};
+    return Failure{wrong ? kUsage : kNotReachable, "the intake at " + shown() + " refuses this: " + printable(words)};
   }
 
   Outcome<> finish() override { return flush(); }
@@ -71,8 +79,11 @@ class IntakeSender final : public Sender {
     path_ = path;
     if (!body_.empty()) body_.push_back(',');
     body_.append(element);
+    ++elements_;
     return {};
   }
+
+  [[nodiscard]] std::string shown() const { return printable(agent::without_credentials(url_)); }
 
   std::string url_;
   std::string token_;
@@ -80,6 +91,8 @@ class IntakeSender final : public Sender {
   std::chrono::milliseconds limit_;
   std::string path_;
   std::string body_;
+  /// How many records the body holds.
+  std::size_t elements_ = 0;
 };
 
 }  // namespace
