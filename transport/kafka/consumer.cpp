@@ -142,7 +142,9 @@ class RdkafkaConsumer final : public Consumer {
       if (slot.rewind) back.push_back({slot.at, slot.next == Positions::kAnywhere ? std::nullopt : std::optional(slot.next)});
     }
     if (back.empty()) return;
-    if (auto moved = seek(back); !moved) tell(moved.error(), std::nullopt);
+    if (seek(back)) return;
+    // seek() has forgotten who must go back; every partition from where it stands is right for all.
+    if (auto assigned = assign_from_positions(); !assigned) tell(assigned.error(), std::nullopt);
   }
 
   Result<void> seek(std::span<const StartOffset> to) override {
@@ -220,10 +222,7 @@ class RdkafkaConsumer final : public Consumer {
   bool is_next(const rd_kafka_message_t& message) {
     Positions::Slot* slot = positions_.find(message.rkt, message.partition, [&] { return rd_kafka_topic_name(message.rkt); });
     if (slot == nullptr) return false;
-    if (paused_ && !slot->rewind) {
-      // A fetch that raced the pause; it is fetched again after resume().
-      slot->rewind = true;
-    }
+    if (paused_) slot->drop(message.offset);  // A fetch that raced the pause; it is fetched again after resume().
     if (slot->rewind) return false;
     return slot->accept(message.offset);
   }
@@ -314,8 +313,12 @@ class RdkafkaConsumer final : public Consumer {
     } else if (at && classify(code) == Errc::kOutOfRange) {
       on_out_of_range(*at, reason);
     } else if (at) {
-      tell(make_error(code, "read " + name_of(*at), reason), at);
+      Error error = make_error(code, "read " + name_of(*at), reason);
+      if (error.code == Errc::kUnreachable) error.code = Errc::kTimedOut;  // One leader is away: no outage either.
+      tell(error, at);
     } else if (auto error = connection_.on_error(code, reason)) {
+      // A coordinator or leader that is not there yet is no outage: on_recovered would never follow.
+      if (error->code == Errc::kUnreachable && !connection_.unreachable()) error->code = Errc::kTimedOut;
       tell(*error, std::nullopt);
     }
   }
@@ -379,7 +382,9 @@ class RdkafkaConsumer final : public Consumer {
         error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID) {
       return;
     }
-    tell(make_error(error, "tell the consumer group how far this member is (for lag tools only)"), std::nullopt);
+    // Nothing depends on it, whatever the reason.
+    tell(Error{Errc::kOther, make_error(error, "tell the consumer group how far this member is (for lag tools only)").message},
+         std::nullopt);
   }
 
   void tell_recovered() {

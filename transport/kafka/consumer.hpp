@@ -92,7 +92,8 @@ struct ConsumerEvents {
   /// The connection, the group or a partition is in trouble. `at` is set when it is one partition's.
   ///
   /// kUnreachable names the address and the cause ("no Kafka broker answers at 127.0.0.1:9 (connection refused)"); it comes
-  /// at once and again at each attempt to connect, so dedupe it for people. kOutOfRange with `at`: the offset asked for is
+  /// at once and again at each attempt to connect, so dedupe it for people; on_recovered follows when it is over. kOther is
+  /// also what a refused commit_for_lag_tools() is. kOutOfRange with `at`: the offset asked for is
   /// no longer (or not yet) in the partition; unless seek() is called for it in here, the partition goes on as
   /// auto.offset.reset says (with "error" it stands still).
   std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;

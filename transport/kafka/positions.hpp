@@ -31,6 +31,13 @@ class Positions {
       next = offset + 1;
       return true;
     }
+
+    /// A message that will be needed is not read: the partition goes back to it, or to `next` if that is known.
+    void drop(std::int64_t offset) noexcept {
+      if (rewind) return;
+      rewind = true;
+      if (next == kAnywhere) next = offset;
+    }
   };
 
   void assign(std::vector<Slot> slots) {

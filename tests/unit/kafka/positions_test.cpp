@@ -54,6 +54,18 @@ TEST(Positions, APartitionThatIsNotAssignedIsNotFound) {
   EXPECT_EQ(positions.find(&letters, 0, [] { return "letters"; }), nullptr);
 }
 
+TEST(Positions, APartitionGoesBackToTheFirstMessageThatWasDropped) {
+  Positions::Slot anywhere;
+  anywhere.drop(7);
+  anywhere.drop(8);
+  EXPECT_TRUE(anywhere.rewind);
+  EXPECT_EQ(anywhere.next, 7);
+  Positions::Slot known;
+  known.next = 5;
+  known.drop(6);
+  EXPECT_EQ(known.next, 5);
+}
+
 TEST(Positions, ATopicObjectThatWasMadeAnewIsKnownByItsName) {
   Positions positions = two_partitions(1, 2);
   const int before = 0;
