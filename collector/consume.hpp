@@ -23,7 +23,7 @@ struct Partition {
   enum class State : std::uint8_t {
     kReading,
     kUnclaimed,  ///< The store has not said yet where to go on: nothing of it may be folded.
-    kStopped,    ///< Its offset is out of range: an operator must decide.
+    kStopped,    ///< Its offset lies behind the partition's end: an operator must decide.
   };
 
   kafka::TopicPartition at;
@@ -32,6 +32,8 @@ struct Partition {
   std::int64_t epoch = 0;
   /// The offset after the last record taken; absent: none ever was.
   std::optional<std::int64_t> next_offset;
+  /// When Kafka said that it does not have next_offset; present until it is known why. Needs a next_offset.
+  std::optional<std::chrono::steady_clock::time_point> out_of_range_since;
   /// Records were taken since the last batch was sealed.
   bool changed = false;
 };

@@ -130,6 +130,7 @@ bool PipelineImpl::consume(Clock::time_point now) {
 }
 
 void PipelineImpl::arrived(kafka::Message message) {
+  if (!refusal_.empty()) records_arrive();
   const kafka::InRecord& record = message.record();
   Partition* partition = partitions_.find(record.topic, record.partition);
   if (partition == nullptr || partition->state != Partition::State::kReading) return;
@@ -140,6 +141,7 @@ void PipelineImpl::arrived(kafka::Message message) {
 
 bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& partition) {
   const kafka::InRecord& record = message.record();
+  if (partition.out_of_range_since && !judge_by_record(partition, record.offset)) return true;
   if (partition.next_offset && record.offset < *partition.next_offset) return true;  // Folded before.
   const std::string_view value = record.value.value_or(std::string_view{});
   const Origin origin{record.topic, record.partition, record.offset, record_time(record.timestamp_ms)};

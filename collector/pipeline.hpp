@@ -45,6 +45,8 @@ struct PipelineOptions {
   std::size_t runs_in_memory = 20'000;
   /// A larger record goes to the dead letters unread.
   std::size_t record_bytes = 4 * 1024 * 1024;
+  /// A refusal by Kafka that is not told again for this long counts as over.
+  std::chrono::milliseconds refusal_passes{60'000};
 };
 
 /// How the Kafka clients of a pipeline are made; tests give their own.

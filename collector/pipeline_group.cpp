@@ -38,7 +38,9 @@ std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::T
   }
   joined_ = true;
   kafka_trouble_.clear();
+  refusal_.clear();
   kafka_mention_.reset();
+  refusal_mention_.reset();
   say_kafka_health();
 
   std::vector<kafka::StartOffset> starts;
@@ -154,6 +156,8 @@ void PipelineImpl::drop_folded() {
   dead_letters_.clear();
   dead_letter_bytes_ = 0;
   changed_since_.reset();
+  stopped_.clear();
+  stopped_mention_.reset();
   // Whatever was in the way of what is dropped now; if it still is, the next batch says so again.
   for (const char* component : {"store", "dead_letters", "partition"}) health_.ready(component);
 }

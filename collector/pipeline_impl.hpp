@@ -69,6 +69,14 @@ class PipelineImpl final : public Pipeline {
   // What it tells of itself: pipeline_watch.cpp
   void on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at);
   void on_recovered();
+  void on_out_of_range(const kafka::Error& error, const kafka::TopicPartition& at, Clock::time_point now);
+  /// Kafka has a record at `offset` for a partition that is out of range. False: the partition is stopped.
+  [[nodiscard]] bool judge_by_record(Partition& partition, std::int64_t offset);
+  void judge_by_watermarks(Clock::time_point now);
+  /// Goes on at `offset`: what was before it is no more.
+  void skip_to(Partition& partition, std::int64_t offset);
+  void stop(Partition& partition, const std::string& why);
+  void records_arrive();
   void say_kafka_health();
   void watch(Clock::time_point now);
 
@@ -113,9 +121,16 @@ class PipelineImpl final : public Pipeline {
   std::chrono::milliseconds revoke_limit_;
 
   bool joined_ = false;
-  /// Why Kafka is in trouble; empty: it is not.
+  /// Why Kafka cannot be reached; empty: it can. Ends with on_recovered().
   std::string kafka_trouble_;
   GrowingInterval kafka_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  /// What Kafka refuses; nobody tells when it no longer does. Empty: nothing, or records have come since.
+  std::string refusal_;
+  Clock::time_point refused_at_{};
+  GrowingInterval refusal_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  /// Which partition is stopped, and why; the last one of several.
+  std::string stopped_;
+  GrowingInterval stopped_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   GrowingInterval hiccup_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   Clock::time_point lag_due_at_{};
 

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -40,6 +41,10 @@ class ScriptedKafka {
 
   void append(const std::string& topic, Record record) {
     with([&] { logs_[{topic, 0}].push_back(std::make_shared<Record>(std::move(record))); });
+  }
+  /// Retention: what is before `offset` is no more.
+  void truncate(const kafka::TopicPartition& at, std::int64_t offset) {
+    with([&] { lows_[at] = offset; });
   }
   void assign(std::vector<kafka::TopicPartition> partitions) {
     command([partitions](kafka::ConsumerEvents& events, ScriptedKafka& kafka) {
@@ -145,6 +150,7 @@ class ScriptedKafka {
   std::condition_variable changed_;
   std::map<kafka::TopicPartition, std::vector<std::shared_ptr<Record>>> logs_;
   std::map<kafka::TopicPartition, std::int64_t> positions_;
+  std::map<kafka::TopicPartition, std::int64_t> lows_;
   std::map<kafka::TopicPartition, std::int64_t> told_;
   std::deque<Command> commands_;
   bool in_command_ = false;
@@ -189,6 +195,7 @@ class ScriptedConsumer final : public kafka::Consumer {
     if (kafka_.paused_) return {};
     for (auto& [at, position] : kafka_.positions_) {
       auto& log = kafka_.logs_[at];
+      position = std::max(position, kafka_.lows_[at]);
       if (position >= static_cast<std::int64_t>(log.size())) continue;
       return message(at, position++, log);
     }
@@ -228,7 +235,7 @@ class ScriptedConsumer final : public kafka::Consumer {
   std::vector<kafka::TopicPartition> assignment() const override { return {}; }
   std::optional<kafka::Watermarks> watermarks(const kafka::TopicPartition& of) const override {
     const std::scoped_lock lock(kafka_.mutex_);
-    return kafka::Watermarks{0, static_cast<std::int64_t>(kafka_.logs_[of].size())};
+    return kafka::Watermarks{kafka_.lows_[of], static_cast<std::int64_t>(kafka_.logs_[of].size())};
   }
   void close(std::chrono::milliseconds) override {
     kafka_.revoke_now(events_, false);
