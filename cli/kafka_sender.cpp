@@ -11,6 +11,8 @@ namespace {
 
 /// Records handed over and not acknowledged, above which more wait.
 constexpr std::uint64_t kPending = 5'000;
+/// Bytes handed over since nothing was pending, above which more wait until nothing is: far less than the producer's queue holds.
+constexpr std::size_t kPendingBytes = 1024 * 1024;
 constexpr std::size_t kRuns = 10'000;
 
 class KafkaSender final : public Sender {
@@ -23,7 +25,7 @@ class KafkaSender final : public Sender {
   }
 
   Outcome<> event(v1::SyncEvent event) override {
-    if (auto room = wait_for_room(); !room) return room;
+    if (auto room = wait_for_room(event.ByteSizeLong()); !room) return room;
     auto run = run_of(event.identity().run_id());
     if (!run) return run.error();
     // A dropped record is counted by the producer, and finish() tells.
@@ -32,7 +34,7 @@ class KafkaSender final : public Sender {
   }
 
   Outcome<> log(v1::LogRecord record) override {
-    if (auto room = wait_for_room(); !room) return room;
+    if (auto room = wait_for_room(record.ByteSizeLong()); !room) return room;
     auto run = run_of({});
     if (!run) return run.error();
     static_cast<void>((*run)->log(std::move(record)));
@@ -68,11 +70,15 @@ class KafkaSender final : public Sender {
     return &found->second;
   }
 
-  Outcome<> wait_for_room() {
-    const auto has_room = [](const ProducerReport& report) { return report.pending < kPending; };
+  Outcome<> wait_for_room(std::size_t bytes) {
+    // A report counts records, not bytes: those handed over are known to be gone only when nothing is pending.
+    const bool drain = handed_over_ > 0 && handed_over_ + bytes > kPendingBytes;
+    const auto has_room = [drain](const ProducerReport& report) { return drain ? report.pending == 0 : report.pending < kPending; };
     if (!producer_->wait(has_room, limit_)) {
       return Failure{kNotReachable, "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms"};
     }
+    if (drain) handed_over_ = 0;
+    handed_over_ += bytes;
     return {};
   }
 
@@ -81,6 +87,7 @@ class KafkaSender final : public Sender {
   std::string servers_;
   std::chrono::milliseconds limit_;
   std::map<std::string, Run> runs_;
+  std::size_t handed_over_ = 0;
 };
 
 }  // namespace

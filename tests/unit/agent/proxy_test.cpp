@@ -2,6 +2,7 @@
 #include "producer/agent/proxy.hpp"
 
 #include "tests/support/http_server.hpp"
+#include "tests/support/raw_socket.hpp"
 #include "tests/support/unanswered_address.hpp"
 #include "tests/unit/agent/recorded.hpp"
 #include "transport/http/client.hpp"
@@ -11,7 +12,10 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace runfold::agent {
 namespace {
@@ -39,6 +43,8 @@ class ContainerApi {
       response.fields.add("X-Upstream", "yes");
       response.fields.add("Set-Cookie", "a=1");
       response.fields.add("Set-Cookie", "b=2");
+      if (request.path == "/stream")
+        response.next_chunk = []() -> boost::asio::awaitable<std::optional<std::string>> { co_return std::nullopt; };
       if (request.path.starts_with("/v2/files/")) response.status = 404;
       if (request.path == "/v2/long") {
         response.status = 500;
@@ -77,6 +83,14 @@ class ProxyTest : public ::testing::Test {
     return http::send_blocking(std::move(request), std::chrono::seconds(60)).value();
   }
 
+  /// A request line that no client of ours would write.
+  runfold::test::RawSocket::Response send_raw(const std::string& method, const std::string& target, bool to_head = false) {
+    const std::string url = proxy_->url();
+    auto socket = runfold::test::RawSocket::connect(static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
+    socket.send(method + " " + target + " HTTP/1.1\r\nHost: proxy\r\n\r\n");
+    return socket.response(to_head);
+  }
+
   ContainerApi api_;
   boost::asio::io_context io_{1};
   test::Recorded recorded_;
@@ -104,6 +118,50 @@ TEST_F(ProxyTest, PassesRequestAndResponseOn) {
   EXPECT_EQ(seen.fields.get("x-own"), "1");
   EXPECT_EQ(seen.fields.get("host"), api_.address());
   EXPECT_TRUE(recorded_.logs().empty()) << "a call that went well is not recorded";
+}
+
+TEST_F(ProxyTest, PassesEveryTargetOnAsItIs) {
+  start(api_.url());
+  const std::string host = proxy_->url().substr(std::string("http://").size());
+  const std::vector<std::pair<std::string, std::string>> targets{{"/a|b[1]{2}\"^?q=[x]|{\"^}", "/a|b[1]{2}\"^?q=[x]|{\"^}"},
+                                                                 {"/p/%FF", "/p/%FF"},
+                                                                 {"/p?d=caf%E9&z=%00", "/p?d=caf%E9&z=%00"},
+                                                                 {"http://" + host + "/v1/item/7?a=b", "/v1/item/7?a=b"},
+                                                                 {"HTTP://other.example/v1/item/8", "/v1/item/8"},
+                                                                 {"http://other.example?a=b", "/?a=b"},
+                                                                 {"http://other.example", "/"}};
+  for (const auto& [sent, seen] : targets) {
+    const auto response = send_raw("DELETE", sent);
+    EXPECT_EQ(response.status, 200) << sent;
+    EXPECT_EQ(api_.last().method, "DELETE");
+    EXPECT_EQ(api_.last().target, seen) << sent;
+  }
+}
+
+TEST_F(ProxyTest, RefusesATargetThatIsNoPath) {
+  start(api_.url());
+  for (const char* target : {"*", "host:80", "ftp://host/a", "v1/item/7"}) {
+    EXPECT_EQ(send_raw("DELETE", target).status, 400) << target;
+    EXPECT_EQ(api_.last().method, "") << target << " reached the upstream";
+  }
+}
+
+TEST_F(ProxyTest, KeepsTheLengthThatAHeadAnswers) {
+  start(api_.url());
+  const auto known = send_raw("HEAD", "/ok", true);
+  EXPECT_EQ(known.status, 200);
+  EXPECT_TRUE(known.has("Content-Length: 11\r\n")) << known.head;
+  const auto unknown = send_raw("HEAD", "/stream", true);
+  EXPECT_EQ(unknown.status, 200);
+  EXPECT_FALSE(unknown.has("Content-Length")) << unknown.head;
+}
+
+TEST_F(ProxyTest, TellsTheLengthThatAHeadAskedFor) {
+  start(api_.url());
+  const auto response = send("HEAD", "/ok");
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(response.fields.get("content-length"), std::to_string(std::string_view("body of /ok").size()));
+  EXPECT_EQ(response.body, "");
 }
 
 TEST_F(ProxyTest, RemovesHopByHopHeaders) {

@@ -177,6 +177,25 @@ TEST_F(QueryCommands, ACollectorThatIsNotThereIsNamed) {
   EXPECT_NE(printed.err.find("--collector"), std::string::npos) << printed.err;
 }
 
+TEST_F(QueryCommands, NoErrorShowsThePasswordOfTheCollector) {
+  const std::string host = collector_.url().substr(std::string("http://").size());
+  const runfold::test::UnansweredAddress nobody(runfold::test::UnansweredAddress::Kind::kRefuses);
+  for (const char* body : {"<html>", "{}", ""}) {
+    collector_.answer("/api/v1/runs?limit=20", body, *body == '\0' ? 503 : 200);
+    const Printed printed = runfold({"runs", "--collector", "http://user:hunter2@" + host});
+    EXPECT_EQ(printed.exit_code, 69);
+    EXPECT_NE(printed.err.find("http://" + host + "/api/v1/runs"), std::string::npos) << printed.err;
+    EXPECT_EQ(printed.err.find("hunter2"), std::string::npos) << printed.err;
+  }
+  for (const std::string& url :
+       {"http://user:hunter2@" + nobody.text(), "user:hunter2@" + nobody.text(), std::string("http://user:hun/hunter2@host"),
+        "ftp://user:hunter2@" + nobody.text(), std::string("http://user:hunter2@")}) {
+    const Printed printed = runfold({"runs", "--collector", url});
+    EXPECT_NE(printed.exit_code, 0);
+    EXPECT_EQ(printed.err.find("hunter2"), std::string::npos) << printed.err;
+  }
+}
+
 TEST_F(QueryCommands, SomethingThatIsNoCollectorIsSaid) {
   collector_.answer("/api/v1/runs?limit=20", "<html>");
   EXPECT_EQ(runfold({"runs"}).exit_code, 69);

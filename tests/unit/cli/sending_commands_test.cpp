@@ -28,6 +28,7 @@ class InsideExec : public test::CommandLineTest {
   InsideExec() {
     agent::RunSink sink{[this](v1::LogRecord record) {
                           const std::scoped_lock lock(mutex_);
+                          if (record.message() == "drop me") return false;
                           logs_.push_back(std::move(record));
                           return true;
                         },
@@ -125,6 +126,12 @@ TEST_F(InsideExec, AnIntakeThatRefusesOrIsGoneIsTold) {
   EXPECT_EQ(runfold({"log", "m"}).exit_code, 69);
 }
 
+TEST_F(InsideExec, RecordsThatTheIntakeDropsAreTold) {
+  const Printed printed = runfold({"log"}, "one\ndrop me\nthree\n");
+  EXPECT_EQ(printed.exit_code, 69);
+  EXPECT_NE(printed.err.find("took 2 of 3 records"), std::string::npos) << printed.err;
+}
+
 /// A broker in this process.
 class ToKafka : public test::CommandLineTest {
  protected:
@@ -174,6 +181,13 @@ TEST_F(ToKafka, LogSendsRecords) {
   EXPECT_EQ(batch.records(0).message(), "one");
   EXPECT_EQ(batch.records(1).severity(), v1::SEVERITY_ERROR);
   EXPECT_EQ(batch.records(1).stream(), v1::LOG_STREAM_APPLICATION);
+}
+
+TEST_F(ToKafka, MoreBytesThanTheQueueHoldsAreAllDelivered) {
+  std::string input;
+  for (int i = 0; i < 2'500; ++i) input.append(std::to_string(i)).append(8'000, 'x').append("\n");
+  const Printed printed = runfold({"log"}, input);
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
 }
 
 TEST_F(ToKafka, EmitOperationPutsItsStateUnderItsId) {

@@ -15,6 +15,17 @@ namespace {
 using test::Printed;
 using Usage = test::CommandLineTest;
 
+TEST_F(Usage, OutputThatCannotBeWrittenIsAFailure) {
+  for (const std::vector<const char*>& line : std::vector<std::vector<const char*>>{{"runfold", "version"}, {"runfold", "--help"}}) {
+    std::istringstream in;
+    std::ofstream full("/dev/full");
+    ASSERT_TRUE(full.is_open());
+    std::ostringstream err;
+    EXPECT_EQ(run(static_cast<int>(line.size()), line.data(), {in, full, err}), 69);
+    EXPECT_NE(err.str().find("standard output cannot be written"), std::string::npos) << err.str();
+  }
+}
+
 TEST_F(Usage, AWrongCommandLineExitsWithTwoAndSaysWhy) {
   const std::vector<std::vector<std::string>> wrong{{},
                                                     {"nonsense"},
