@@ -42,6 +42,9 @@ class Capture {
   /// Passes on what is in the pipe now and ends, though somebody may still hold its other end open.
   void drain_and_end() noexcept;
 
+  /// Lets go of a thread that blocks in a write; only the end of the process ends it, and this object must stay until then.
+  void leave() { thread_.detach(); }
+
   [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
 
  private:

@@ -193,8 +193,13 @@ class Execution {
 
   /// False: something of it is still at work, and it must not be destroyed.
   [[nodiscard]] bool at_rest() const noexcept { return at_rest_; }
-  /// A capture still blocks in a write that nobody reads; only the end of the process ends it.
-  [[nodiscard]] bool must_leave_by_exit() const noexcept { return supervision_ && supervision_->abandoned(); }
+  /// Ends the process when a capture still blocks in a write that nobody reads: nothing else ends that.
+  void exit_if_abandoned(int code) {
+    if (!supervision_->abandoned()) return;
+    supervision_->leave_captures();
+    std::fflush(nullptr);
+    ::_exit(code);
+  }
 
  private:
   Result<void> open_proxy();
@@ -316,10 +321,7 @@ Result<int> exec(ExecOptions options) {
   }
   const int code = execution->run();
   saved_mask.drop_pending();
-  if (execution->must_leave_by_exit()) {
-    std::fflush(nullptr);
-    ::_exit(code);
-  }
+  execution->exit_if_abandoned(code);
   if (!execution->at_rest()) {
     static auto* const left = new std::vector<std::unique_ptr<Execution>>;
     left->push_back(std::move(execution));

@@ -63,6 +63,10 @@ class Supervision {
   [[nodiscard]] bool told_to_leave() const noexcept { return told_to_leave_; }
   /// Output that the child had written could not be passed on: a capture's thread still blocks in a write.
   [[nodiscard]] bool abandoned() const noexcept { return abandoned_ && !all_captures_ended(); }
+  /// Leaves the captures to the end of the process, which must come without destroying this: when abandoned().
+  void leave_captures() {
+    for (const auto& one : captures_) one->leave();
+  }
 
  private:
   Result<void> capture(Descriptor from, v1::LogStream stream, int to, const RunSink& sink);
