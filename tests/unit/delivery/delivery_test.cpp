@@ -162,17 +162,14 @@ TEST(Delivery, ClosingWhileOthersEmitLeavesNothingPending) {
 TEST(Delivery, TheReportAddsUpAtAnyMoment) {
   Running it({.queue_bytes = 64 * 1024, .record_bytes = 4096});
   RunAccount& run = it.open("r");
-  std::atomic<bool> go_on{true};
-  std::thread emitting([&] {
-    while (go_on) it.delivery->log(run, line("text"));
+  const std::jthread emitting([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) it.delivery->log(run, line("text"));
   });
   for (int i = 0; i < 20'000; ++i) {
     const Report report = it.delivery->report();
     ASSERT_EQ(report.emitted, report.acknowledged + report.pending + report.dropped_records());
-    ASSERT_LT(report.pending, 10'000U);
+    ASSERT_LE(report.pending, report.emitted);
   }
-  go_on = false;
-  emitting.join();
 }
 
 TEST(Delivery, ClosingWithKafkaSilentGivesUpAtTheLimitAndCountsAll) {
