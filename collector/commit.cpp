@@ -87,7 +87,7 @@ struct Committer::Workshop {
   }
 };
 
-Committer::Committer(WriterThread& writer, std::unique_ptr<DeadLetters> dead_letters, OutboxSinks sinks, Observer& observer,
+Committer::Committer(WriterJobs& writer, std::unique_ptr<DeadLetters> dead_letters, OutboxSinks sinks, Observer& observer,
                      std::function<void()> outbox_grew)
     : writer_(writer),
       workshop_(std::make_shared<Workshop>(Workshop{std::move(dead_letters), std::move(sinks), observer, std::move(outbox_grew)})) {}
@@ -118,7 +118,7 @@ std::optional<Committer::Outcome> Committer::finish(Clock::time_point deadline) 
     if (!waiting_) return std::nullopt;
     start();
   }
-  if (attempt_.wait_until(deadline) != std::future_status::ready) return std::nullopt;
+  if (!writer_.wait(attempt_, deadline)) return std::nullopt;
   return take(Clock::now());
 }
 

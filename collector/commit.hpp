@@ -1,15 +1,13 @@
 // The last stage: what is folded goes to the store in one transaction with its offsets, on a thread of its own.
 #pragma once
 
+#include "collector/commit_jobs.hpp"
 #include "collector/counts.hpp"
 #include "collector/dead_letters.hpp"
 #include "collector/growing_interval.hpp"
 #include "collector/observer.hpp"
 #include "collector/rows.hpp"
 #include "collector/store/store.hpp"
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -22,37 +20,6 @@
 #include <vector>
 
 namespace runfold::collector {
-
-/// The thread that waits for the disk, so that the pipeline's does not. Jobs run one at a time, in the order given.
-///
-/// Thread: any. The destructor waits for the job under way and drops the others.
-class WriterThread {
- public:
-  /// `wake` runs on the writer's thread after each job.
-  WriterThread(std::unique_ptr<Writer> writer, std::function<void()> wake) : writer_(std::move(writer)), wake_(std::move(wake)), pool_(1) {}
-  ~WriterThread() {
-    pool_.stop();
-    pool_.join();
-  }
-
-  /// The future becomes ready before `wake` runs. An exception of the job comes out of its get().
-  template <class Job>
-  [[nodiscard]] auto run(Job job) {
-    using Result = std::invoke_result_t<Job&, Writer&>;
-    auto task = std::make_shared<std::packaged_task<Result(Writer&)>>(std::move(job));
-    auto future = task->get_future();
-    boost::asio::post(pool_, [this, task] {
-      (*task)(*writer_);
-      wake_();
-    });
-    return future;
-  }
-
- private:
-  std::unique_ptr<Writer> writer_;
-  std::function<void()> wake_;
-  boost::asio::thread_pool pool_;
-};
 
 /// A sink that derived records are queued for. See Route in collector/pipeline.hpp.
 struct OutboxSinks {
@@ -111,7 +78,7 @@ class Committer {
   using Clock = std::chrono::steady_clock;
 
   /// `outbox_grew` runs on the writer's thread. What is referred to must outlive the writer's thread.
-  Committer(WriterThread& writer, std::unique_ptr<DeadLetters> dead_letters, OutboxSinks sinks, Observer& observer,
+  Committer(WriterJobs& writer, std::unique_ptr<DeadLetters> dead_letters, OutboxSinks sinks, Observer& observer,
             std::function<void()> outbox_grew);
 
   struct Committed {
@@ -168,7 +135,7 @@ class Committer {
   [[nodiscard]] Outcome take(Clock::time_point now);
   void calm() noexcept;
 
-  WriterThread& writer_;
+  WriterJobs& writer_;
   std::shared_ptr<Workshop> workshop_;
   std::unique_ptr<SealedBatch> waiting_;
   std::future<Attempt> attempt_;

@@ -46,11 +46,14 @@ std::chrono::milliseconds revoke_limit(const kafka::Properties& properties) {
 std::unique_ptr<Pipeline> Pipeline::create(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer,
                                            Observer& observer, Health& health, Log log, std::function<void()> outbox_grew,
                                            KafkaClients clients) {
-  return std::make_unique<PipelineImpl>(context, std::move(options), std::move(writer), observer, health, std::move(log),
-                                        std::move(outbox_grew), std::move(clients));
+  const auto make_jobs = [&writer](std::function<void()> wake) {
+    return std::make_unique<WriterThread>(std::move(writer), std::move(wake));
+  };
+  return std::make_unique<PipelineImpl>(context, std::move(options), make_jobs, observer, health, std::move(log), std::move(outbox_grew),
+                                        std::move(clients));
 }
 
-PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer, Observer& observer,
+PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions options, const MakeJobs& make_jobs, Observer& observer,
                            Health& health, Log log, std::function<void()> outbox_grew, KafkaClients clients)
     : context_(context),
       options_(std::move(options)),
@@ -60,11 +63,11 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       clients_(std::move(clients)),
       brokers_(options_.kafka.get("bootstrap.servers").value_or("no address: bootstrap.servers is not set")),
       waker_(std::make_shared<Waker>(context)),
-      writer_(std::move(writer), [waker = waker_] { waker->wake(); }),
+      writer_(make_jobs([waker = waker_] { waker->wake(); })),
       partitions_(options_.topics),
-      loader_(writer_),
+      loader_(*writer_),
       triggers_{options_.commit_interval, options_.commit_rows, options_.commit_log_bytes},
-      committer_(writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
+      committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
       revoke_limit_(revoke_limit(options_.kafka)) {
   say_kafka_health();
@@ -73,14 +76,9 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
 boost::asio::awaitable<bool> PipelineImpl::run() {
   if (!open()) co_return false;
   while (!stopping_ && !failed_) {
-    const auto now = Clock::now();
-    const bool more = consume(now);  // > decode > fold
-    claim(now);
-    load(now);
-    commit(now);
-    watch(now);
+    const bool more = turn(Clock::now());
     if (failed_) break;
-    if (more || inbox_may_go_on()) {
+    if (more) {
       co_await boost::asio::post(context_, boost::asio::use_awaitable);
     } else {
       co_await idle();
@@ -88,6 +86,15 @@ boost::asio::awaitable<bool> PipelineImpl::run() {
   }
   co_await finish();
   co_return !failed_;
+}
+
+bool PipelineImpl::turn(Clock::time_point now) {
+  const bool more = consume(now);  // > decode > fold
+  claim(now);
+  load(now);
+  commit(now);
+  watch(now);
+  return more || inbox_may_go_on();
 }
 
 bool PipelineImpl::open() {

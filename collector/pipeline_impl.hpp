@@ -30,15 +30,27 @@ class PipelineImpl final : public Pipeline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  PipelineImpl(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer, Observer& observer,
-               Health& health, Log log, std::function<void()> outbox_grew, KafkaClients clients);
+  /// `wake` is to be called after each job.
+  using MakeJobs = std::function<std::unique_ptr<WriterJobs>(std::function<void()> wake)>;
+
+  PipelineImpl(boost::asio::io_context& context, PipelineOptions options, const MakeJobs& make_jobs, Observer& observer, Health& health,
+               Log log, std::function<void()> outbox_grew, KafkaClients clients);
 
   [[nodiscard]] boost::asio::awaitable<bool> run() override;
   void stop() override;
 
+  // What run() does, for tests that take it step by step.
+  /// Joins the group. False: it cannot.
+  [[nodiscard]] bool open();
+  /// One round of consume > decode > fold > commit. True: there is more to do at once.
+  [[nodiscard]] bool turn(Clock::time_point now);
+  /// Commits what is folded and leaves the group.
+  [[nodiscard]] boost::asio::awaitable<void> finish();
+  /// Going on makes no sense.
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+
  private:
   // consume > decode > fold > commit: pipeline.cpp
-  [[nodiscard]] bool open();
   [[nodiscard]] bool consume(Clock::time_point now);
   void arrived(kafka::Message message);
   [[nodiscard]] bool decode_and_fold(const kafka::Message& message, Partition& partition);
@@ -52,7 +64,6 @@ class PipelineImpl final : public Pipeline {
   [[nodiscard]] Hold hold();
   [[nodiscard]] CommitTriggers::Open open_batch() const;
   [[nodiscard]] boost::asio::awaitable<void> idle();
-  [[nodiscard]] boost::asio::awaitable<void> finish();
   void fail(std::string reason);
 
   // The group gives and takes partitions: pipeline_group.cpp
@@ -89,7 +100,7 @@ class PipelineImpl final : public Pipeline {
   std::string brokers_;
 
   std::shared_ptr<Waker> waker_;
-  WriterThread writer_;
+  std::unique_ptr<WriterJobs> writer_;
   std::unique_ptr<kafka::Consumer> consumer_;
 
   Partitions partitions_;

@@ -21,7 +21,7 @@ namespace runfold::collector {
 class Loader {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit Loader(WriterThread& writer) : writer_(writer) {}
+  explicit Loader(WriterJobs& writer) : writer_(writer) {}
 
   /// Which runs to load. May name one twice.
   struct Wanted {
@@ -57,7 +57,7 @@ class Loader {
 
   void start();
 
-  WriterThread& writer_;
+  WriterJobs& writer_;
   Wanted wanted_;
   std::future<Loaded> load_;
   std::optional<Clock::time_point> retry_at_;
