@@ -82,6 +82,7 @@ Outcome<> send_event(const EventFlags& flags, const Fill& fill) {
 Outcome<> send_stream(const SenderFlags& flags, std::istream& in) {
   auto sender = make_sender(flags);
   if (!sender) return sender.error();
+  const std::string connector = with_environment(flags.identity).connector;
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
@@ -92,9 +93,9 @@ Outcome<> send_stream(const SenderFlags& flags, std::istream& in) {
     }
     for (v1::SyncEvent& event : *events) {
       const v1::RunIdentity& identity = event.identity();
-      if (!identity.connector_id().empty() && !flags.identity.connector.empty() && identity.connector_id() != flags.identity.connector) {
+      if (!identity.connector_id().empty() && !connector.empty() && identity.connector_id() != connector) {
         return Failure{kUsage, "line " + std::to_string(number) + " is of connector " + printable(identity.connector_id()) + ", not of " +
-                                   printable(flags.identity.connector) + "; send each connector's events by themselves"};
+                                   printable(connector) + "; send each connector's events by themselves"};
       }
       if (auto sent = (*sender)->event(std::move(event)); !sent) {
         return Failure{sent.error().exit_code, "line " + std::to_string(number) + ": " + sent.error().message};

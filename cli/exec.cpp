@@ -28,6 +28,9 @@ records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered 
 COMMAND finds RUNFOLD_INTAKE_URL and RUNFOLD_INTAKE_TOKEN (POST /v1/job/log and /v1/events), RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT,
 RUNFOLD_CONNECTOR, TRACEPARENT and, with --container-api, CONTAINER_API_URL of a proxy that records failing calls.
 
+A runfold exec inside another one is a run of its own: RUNFOLD_RUN_ID and RUNFOLD_ATTEMPT are the outer run's then and are
+not taken; --run-id and --attempt are. It keeps connector, version and site, and its trace begins in the outer run.
+
 Examples:
   runfold exec --connector invoices -- ./invoices-export --full
   runfold exec --timeout 2h --site acme -- php connector.php
@@ -82,7 +85,7 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   if (command.empty()) return Failure{kUsage, "exec needs a command behind --, for example: runfold exec -- ./my-connector --full"};
   agent::ExecOptions options;
   options.command = command;
-  if (const auto applied = apply_identity_flags(flags.identity, options.settings, options.run); !applied) return applied.error();
+  if (const auto applied = apply_new_run_flags(flags.identity, options.settings, options.run); !applied) return applied.error();
   if (options.settings.connector_id.empty()) options.settings.connector_id = name_of_command(command);
   if (const auto applied = apply_kafka_flags(flags.kafka, options.settings.kafka); !applied) return applied.error();
   options.run.account = flags.account;

@@ -39,13 +39,14 @@ void add_kafka_flags(CLI::App& command, KafkaFlags& flags) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command
       .add_option("--kafka-config", flags.properties_file, "A file of librdkafka properties, name=value a line (or RUNFOLD_KAFKA_CONFIG)")
-      ->envname("RUNFOLD_KAFKA_CONFIG")
       ->type_name("FILE");
 }
 
 Outcome<> apply_kafka_flags(const KafkaFlags& flags, kafka::Properties& properties) {
-  if (!flags.properties_file.empty()) {
-    if (auto bad = read_file(flags.properties_file, properties)) return *bad;
+  std::string file = flags.properties_file;
+  if (const char* set = std::getenv("RUNFOLD_KAFKA_CONFIG"); file.empty() && set != nullptr) file = set;
+  if (!file.empty()) {
+    if (auto bad = read_file(file, properties)) return *bad;
   }
   for (const std::string& pair : flags.properties) {
     if (const auto set = properties.set_pair(pair); !set) return Failure{kConfiguration, "-X: " + set.error().message};

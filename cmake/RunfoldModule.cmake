@@ -4,7 +4,7 @@
 # Each module's headers are linked into a folder of their own under the build tree, and a target sees only the folders of
 # the modules that it USES. An include that DESIGN does not allow does not compile.
 
-# runfold_module(NAME SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto])
+# runfold_module(NAME SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto|cli])
 #
 # A library of every .cpp and .hpp that the globs match. USES and LINKS are public.
 function(runfold_module name)
@@ -36,7 +36,7 @@ function(runfold_module name)
   endif()
 endfunction()
 
-# runfold_program(NAME OUTPUT file SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto])
+# runfold_program(NAME OUTPUT file SOURCES glob... [USES module...] [LINKS library...] [PCH asio|proto|cli])
 function(runfold_program name)
   cmake_parse_arguments(ARG "" "PCH;OUTPUT" "SOURCES;USES;LINKS" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/")
@@ -53,7 +53,7 @@ function(runfold_program name)
   runfold_target(${name} ${ARG_PCH})
 endfunction()
 
-# runfold_test(NAME FOLDER folder [USES module...] [LINKS library...] [PCH asio|proto] [LAUNCHER command...] [LABEL label])
+# runfold_test(NAME FOLDER folder [USES module...] [LINKS library...] [PCH asio|proto|cli] [LAUNCHER command...] [LABEL label])
 #
 # One GoogleTest program of a folder's .cpp files, and a ctest test that runs it.
 function(runfold_test name)

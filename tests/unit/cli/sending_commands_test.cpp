@@ -220,6 +220,31 @@ TEST_F(ToKafka, ExecDeliversARun) {
   EXPECT_EQ(batch.records(0).message(), "problem");
 }
 
+TEST_F(ToKafka, ExecTakesTheRunOfItsEnvironmentUnlessThatIsTheRunAroundIt) {
+  const runfold::test::UnansweredAddress outer(runfold::test::UnansweredAddress::Kind::kRefuses);
+  ::setenv("RUNFOLD_ATTEMPT", "3", 1);
+  EXPECT_EQ(runfold({"exec", "--", "/bin/true"}).exit_code, 0);
+  ::setenv("RUNFOLD_INTAKE_URL", ("http://" + outer.text()).c_str(), 1);
+  EXPECT_EQ(runfold({"exec", "--", "/bin/true"}).exit_code, 0);
+  EXPECT_EQ(runfold({"exec", "--run-id", "mine", "--attempt", "2", "--", "/bin/true"}).exit_code, 0);
+  const auto records = read("runfold.events", 6);
+  ASSERT_EQ(records.size(), 6U);
+  std::vector<v1::RunIdentity> runs;
+  for (std::size_t i = 0; i < 6; i += 2) {
+    v1::SyncEvent event;
+    ASSERT_TRUE(event.ParseFromString(*records[i].value));
+    runs.push_back(event.identity());
+  }
+  EXPECT_EQ(runs[0].run_id(), "run-1");
+  EXPECT_EQ(runs[0].attempt(), 3U);
+  EXPECT_NE(runs[1].run_id(), "run-1") << "the outer run must not be ended by the inner one";
+  EXPECT_FALSE(runs[1].run_id().empty());
+  EXPECT_EQ(runs[1].attempt(), 1U);
+  EXPECT_EQ(runs[1].connector_id(), "invoices") << "what runs is inherited";
+  EXPECT_EQ(runs[2].run_id(), "mine");
+  EXPECT_EQ(runs[2].attempt(), 2U);
+}
+
 TEST_F(ToKafka, ABrokerThatIsNotThereExitsWith69) {
   const runfold::test::UnansweredAddress nobody(runfold::test::UnansweredAddress::Kind::kRefuses);
   ::setenv("RUNFOLD_BOOTSTRAP_SERVERS", nobody.text().c_str(), 1);
