@@ -298,8 +298,10 @@ int run(const ConfigFlags& flags) {
       worker->notify();
     }
   };
-  const auto pipeline =
-      Pipeline::create(pipeline_loop, pipeline_options(config, makers), std::move(*writer), metrics, health, operator_log, outbox_grew);
+  auto options = pipeline_options(config, makers);
+  // A static member: who starts again in time has its partitions back at once. The embedded broker knows none, and ends with us.
+  if (const auto id = (*store)->instance_id(); id && !embedded.broker) options.kafka.set_default("group.instance.id", *id);
+  const auto pipeline = Pipeline::create(pipeline_loop, std::move(options), std::move(*writer), metrics, health, operator_log, outbox_grew);
   int code = 0;
   const auto pipeline_ended = [&](const std::exception_ptr& thrown, bool well) {
     if (thrown) operator_log(2, "the pipeline broke off: " + what(thrown));

@@ -80,6 +80,7 @@ class PipelineImpl final : public Pipeline {
   // What it tells of itself: pipeline_watch.cpp
   void on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at);
   void on_recovered();
+  [[nodiscard]] std::string why_fenced(const kafka::Error& error) const;
   void on_out_of_range(const kafka::Error& error, const kafka::TopicPartition& at, Clock::time_point now);
   /// Kafka has a record at `offset` for a partition that is out of range. False: the partition is stopped.
   [[nodiscard]] bool judge_by_record(Partition& partition, std::int64_t offset);

@@ -20,8 +20,10 @@ void PipelineImpl::on_error(const kafka::Error& error, const std::optional<kafka
   const auto now = Clock::now();
   switch (error.code) {
     case kafka::Errc::kFatal:
-    case kafka::Errc::kFenced:
       fail(error.message);
+      return;
+    case kafka::Errc::kFenced:
+      fail(why_fenced(error));
       return;
     case kafka::Errc::kOutOfRange:
       if (at) on_out_of_range(error, *at, now);
@@ -44,6 +46,16 @@ void PipelineImpl::on_error(const kafka::Error& error, const std::optional<kafka
       if (hiccup_mention_.due(now)) log_(4, error.message);
       return;
   }
+}
+
+std::string PipelineImpl::why_fenced(const kafka::Error& error) const {
+  const auto id = options_.kafka.get("group.instance.id");
+  if (!id || id->empty()) return error.message;
+  return "another collector has joined group " + options_.group + " as group.instance.id " + *id +
+         ", so Kafka shut this one out; was the store copied, or the same group.instance.id configured twice? Stop one of the two, or "
+         "start "
+         "one with -X group.instance.id=ANOTHER (" +
+         error.message + ")";
 }
 
 // Out of range

@@ -139,6 +139,10 @@ class Store {
   [[nodiscard]] virtual StoreResult<std::unique_ptr<Writer>> writer() = 0;
   [[nodiscard]] virtual StoreResult<std::unique_ptr<Query>> query() = 0;
   [[nodiscard]] virtual StoreResult<std::unique_ptr<sinks::Outbox>> outbox() = 0;
+
+  /// Names the one collector that works on this database: made with it and the same at each start, so that Kafka knows a
+  /// collector that starts again. Absent when several may work on it, or it was opened to read.
+  [[nodiscard]] virtual std::optional<std::string> instance_id() const = 0;
 };
 
 }  // namespace runfold::collector

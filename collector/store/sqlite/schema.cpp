@@ -9,6 +9,13 @@ namespace {
 
 /// Times are nanoseconds since the Unix epoch.
 constexpr const char* kVersion1 = R"sql(
+-- What is known of the database as a whole. instance_id names its owner, see Store::instance_id().
+CREATE TABLE meta (
+  key   TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta (key, value) VALUES ('instance_id', 'runfold-' || lower(hex(randomblob(16))));
+
 -- One attempt of one run. A run of which only logs have come stands here with no snapshot, so that lists have it.
 CREATE TABLE runs (
   run_id       TEXT    NOT NULL,

@@ -28,8 +28,8 @@ constexpr const char* kReaderSettings = "PRAGMA query_only = ON; PRAGMA temp_sto
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, SqliteOptions options, std::shared_ptr<OwnerLock> lock)
-      : path_(std::move(path)), options_(options), lock_(std::move(lock)) {}
+  SqliteStore(std::string path, SqliteOptions options, std::shared_ptr<OwnerLock> lock, std::optional<std::string> instance_id)
+      : path_(std::move(path)), options_(options), lock_(std::move(lock)), instance_id_(std::move(instance_id)) {}
 
   StoreResult<std::unique_ptr<Writer>> writer() override {
     auto connection = open_to_write();
@@ -48,6 +48,8 @@ class SqliteStore final : public Store {
     return std::unique_ptr<sinks::Outbox>(std::make_unique<sqlite::SqliteOutbox>(lock_, std::move(*connection)));
   }
 
+  std::optional<std::string> instance_id() const override { return instance_id_; }
+
  private:
   StoreResult<std::unique_ptr<Connection>> open_to_write() {
     if (!lock_) return StoreError{StoreErrc::kInvalid, path_ + " was opened to be read only: open it as its owner to write"};
@@ -65,10 +67,22 @@ class SqliteStore final : public Store {
   SqliteOptions options_;
   /// Absent when the store is open to read.
   std::shared_ptr<OwnerLock> lock_;
+  std::optional<std::string> instance_id_;
 };
 
-/// Brings the file to be ours: write-ahead log, tables.
-StoreResult<> prepare_file(const std::string& path, const SqliteOptions& options) {
+StoreResult<std::string> read_instance_id(Connection& connection) {
+  const auto select = connection.prepare("SELECT value FROM meta WHERE key = 'instance_id'");
+  if (!select) return select.error();
+  const sqlite::Rows rows(**select);
+  (*select)->bind_all();
+  const auto there = (*select)->next();
+  if (!there) return there.error();
+  if (!*there) return StoreError{StoreErrc::kCorrupt, connection.path() + " has lost its instance_id: restore it from a backup"};
+  return (*select)->bytes(0);
+}
+
+/// Brings the file to be ours: write-ahead log, tables. Gives its instance id.
+StoreResult<std::string> prepare_file(const std::string& path, const SqliteOptions& options) {
   const auto connection = Connection::open(path, OpenAs::kCreator, options.busy_wait);
   if (!connection) return connection.error();
   // Must stand before the first table; lets retention give pages back to the file system.
@@ -84,7 +98,7 @@ StoreResult<> prepare_file(const std::string& path, const SqliteOptions& options
     return StoreError{StoreErrc::kUnavailable, path + " cannot have a write-ahead log (journal mode " + now +
                                                    "): put it on a local disk, network file systems do not do"};
   }
-  return {};
+  return read_instance_id(**connection);
 }
 
 }  // namespace
@@ -101,17 +115,20 @@ StoreResult<std::unique_ptr<Store>> open_sqlite_store(const std::filesystem::pat
     return StoreError{StoreErrc::kInvalid, path.string() + " is a folder: name a file in it"};
   }
   std::shared_ptr<OwnerLock> lock;
+  std::optional<std::string> instance_id;
   if (options.access == SqliteOptions::Access::kOwn) {
     auto taken = OwnerLock::take(real);
     if (!taken) return taken.error();
     lock = std::move(*taken);
-    if (const auto done = prepare_file(real.string(), options); !done) return done.error();
+    auto prepared = prepare_file(real.string(), options);
+    if (!prepared) return prepared.error();
+    instance_id = std::move(*prepared);
   } else {
     const auto connection = Connection::open(real.string(), OpenAs::kReader, options.busy_wait);
     if (!connection) return connection.error();
     if (const auto done = sqlite::verify_schema(**connection, sqlite::migrations()); !done) return done.error();
   }
-  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(real.string(), options, std::move(lock)));
+  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(real.string(), options, std::move(lock), std::move(instance_id)));
 }
 
 }  // namespace runfold::collector

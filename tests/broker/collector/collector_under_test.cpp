@@ -3,6 +3,7 @@
 
 #include "collector/store/sqlite/sqlite_store.hpp"
 #include "tests/broker/collector/oracle.hpp"
+#include "tests/support/http_get.hpp"
 #include "tests/support/wait_until.hpp"
 
 #include <signal.h>
@@ -24,7 +25,7 @@ kafka::Properties broker_properties() {
   return properties;
 }
 
-CollectorUnderTest::CollectorUnderTest(const std::string& name) {
+CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka) {
   const std::string own = name + "-" + std::to_string(std::random_device{}());
   topics_ = {own + ".events", own + ".logs", own + ".operations", own + ".runs", own + ".api-failures", own + ".dead-letters"};
   group_ = own;
@@ -37,23 +38,26 @@ CollectorUnderTest::CollectorUnderTest(const std::string& name) {
          // Many small transactions, so that a kill falls among them; few runs in memory, so that rows are loaded again.
          << "commit:\n  interval: 20ms\n  rows: 100\n"
          << "limits:\n  runs_in_memory: 100\n"
-         // The same member after each kill: its partitions wait for it.
-         << "kafka:\n  group.instance.id: " << own << "\n  session.timeout.ms: 10000\n";
+         << "kafka:\n";
+  std::map<std::string, std::string> properties = kafka;
+  properties.try_emplace("session.timeout.ms", "10000");
+  for (const auto& [property, value] : properties) config << "  " << property << ": " << value << "\n";
 }
 
-void CollectorUnderTest::start(const std::string& bootstrap_servers) {
+void CollectorUnderTest::start(const std::string& bootstrap_servers, const std::vector<std::string>& arguments) {
   const std::string servers = bootstrap_servers.empty() ? broker_properties().get("bootstrap.servers").value() : bootstrap_servers;
-  const std::vector<std::string> command{RUNFOLD_BINARY_DIR "/runfold-collector",
-                                         "--config",
-                                         (folder_.path() / "runfold.yaml").string(),
-                                         "--bootstrap-servers",
-                                         servers,
-                                         "--store",
-                                         "sqlite:" + store_path().string(),
-                                         "--listen",
-                                         "127.0.0.1:0",
-                                         "--group",
-                                         group_};
+  std::vector<std::string> command{RUNFOLD_BINARY_DIR "/runfold-collector",
+                                   "--config",
+                                   (folder_.path() / "runfold.yaml").string(),
+                                   "--bootstrap-servers",
+                                   servers,
+                                   "--store",
+                                   "sqlite:" + store_path().string(),
+                                   "--listen",
+                                   "127.0.0.1:0",
+                                   "--group",
+                                   group_};
+  command.insert(command.end(), arguments.begin(), arguments.end());
   const std::map<std::string, std::string> environment{{"RUNFOLD_STATE_DIR", folder_.path().string()},
                                                        {"RUNFOLD_BOOTSTRAP_SERVERS", ""},
                                                        {"RUNFOLD_CONFIG", ""},
@@ -83,6 +87,15 @@ std::string CollectorUnderTest::url() {
     return std::regex_search(text, found, kAddress) || !program_->running();
   });
   return told && !found.empty() ? found.str() : std::string();
+}
+
+bool CollectorUnderTest::ready() {
+  const std::string readiness = url() + "/readyz";
+  return runfold::test::wait_until([&] {
+           const auto answer = runfold::test::http_get(readiness);
+           return (answer && answer->status == 200) || !running();
+         }) &&
+         running();
 }
 
 std::unique_ptr<Query> CollectorUnderTest::query() const {

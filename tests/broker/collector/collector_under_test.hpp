@@ -8,8 +8,11 @@
 #include "transport/kafka/topics.hpp"
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace runfold::collector::test {
 
@@ -18,11 +21,12 @@ namespace runfold::collector::test {
 
 class CollectorUnderTest {
  public:
-  /// Makes the topics, so that they can be filled before the collector starts. `name` tells tests apart.
-  explicit CollectorUnderTest(const std::string& name);
+  /// Makes the topics, so that they can be filled before the collector starts. `name` tells tests apart; `kafka` is added to
+  /// its configuration.
+  explicit CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka = {});
 
-  /// Starts it, at another address of Kafka if one is given.
-  void start(const std::string& bootstrap_servers = {});
+  /// Starts it, at another address of Kafka if one is given, with more arguments if there are any.
+  void start(const std::string& bootstrap_servers = {}, const std::vector<std::string>& arguments = {});
   /// SIGKILL.
   void kill();
   /// SIGTERM. The exit code; -1 when it did not end by itself in time.
@@ -33,7 +37,12 @@ class CollectorUnderTest {
   /// What it said on stderr since the last start.
   [[nodiscard]] std::string said() const { return program_ ? program_->err() : std::string(); }
   [[nodiscard]] bool running() { return program_ && program_->running(); }
+  /// How it ended by itself; waits for that. Absent when it still runs.
+  [[nodiscard]] std::optional<runfold::test::Ending> ended() { return program_->wait(); }
+  /// /readyz says that it is ready; false when it is not in time, or has ended.
+  [[nodiscard]] bool ready();
 
+  [[nodiscard]] const std::string& group() const noexcept { return group_; }
   [[nodiscard]] const kafka::TopicNames& topics() const noexcept { return topics_; }
   [[nodiscard]] std::filesystem::path store_path() const { return folder_.path() / "store.db"; }
   /// Reads the store beside the collector; null while there is none.

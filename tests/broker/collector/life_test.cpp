@@ -5,10 +5,10 @@
 #include "runfold/v1/run.pb.h"
 #include "tests/broker/collector/collector_under_test.hpp"
 #include "tests/broker/collector/compare.hpp"
+#include "tests/broker/collector/sender.hpp"
 #include "tests/support/http_get.hpp"
 #include "tests/support/wait_until.hpp"
 #include "transport/kafka/consumer.hpp"
-#include "transport/kafka/producer.hpp"
 
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
@@ -21,46 +21,6 @@ namespace {
 
 using runfold::test::http_get;
 using runfold::test::wait_until;
-
-/// Sends records one by one and waits for Kafka to have them.
-class Sender {
- public:
-  Sender() {
-    producer_ = std::move(
-        kafka::Producer::create(broker_properties(), [](const kafka::Delivery& delivery) { EXPECT_FALSE(delivery.error); }).value());
-  }
-
-  void send(const std::string& topic, const std::string& key, const std::string& value, std::span<const kafka::Header> headers = {}) {
-    kafka::OutRecord record;
-    record.topic = topic;
-    record.key = key;
-    record.value = value;
-    record.headers = headers;
-    producer_->produce(record, ++token_).value();
-    EXPECT_EQ(producer_->flush(std::chrono::seconds(60)), 0U);
-  }
-
- private:
-  std::unique_ptr<kafka::Producer> producer_;
-  std::uint64_t token_ = 0;
-};
-
-template <class Message>
-Message about(const std::string& run_id) {
-  Message message;
-  message.mutable_identity()->set_run_id(run_id);
-  message.mutable_identity()->set_connector_id("connector");
-  message.mutable_identity()->set_source_id("source");
-  message.mutable_identity()->set_attempt(1);
-  return message;
-}
-
-std::string started(const std::string& run_id) {
-  auto event = about<v1::SyncEvent>(run_id);
-  event.set_sequence(1);
-  event.mutable_started();
-  return event.SerializeAsString();
-}
 
 std::string logged(const std::string& run_id) {
   auto batch = about<v1::LogBatch>(run_id);
@@ -100,15 +60,6 @@ std::map<std::string, Letter> read_letters(const std::string& topic, std::size_t
   }));
   consumer->close(std::chrono::seconds(10));
   return letters;
-}
-
-bool ready(CollectorUnderTest& collector) {
-  const std::string url = collector.url();
-  return wait_until([&] {
-           const auto answer = http_get(url + "/readyz");
-           return (answer && answer->status == 200) || !collector.running();
-         }) &&
-         collector.running();
 }
 
 TEST(DeadLetters, AnUndecodableRecordOfEachTopicGoesThereAndThoseBehindItAreFolded) {
@@ -156,7 +107,7 @@ TEST(Stopping, SigtermCommitsWhatIsFoldedAndExitsZeroAndTheNextStartReadsNothing
   CollectorUnderTest collector("stop");
   Sender sender;
   collector.start();
-  ASSERT_TRUE(ready(collector)) << collector.said();
+  ASSERT_TRUE(collector.ready()) << collector.said();
   // Not numbered, so that a record folded twice would count twice.
   auto event = about<v1::SyncEvent>("run-1");
   event.mutable_stats_committed()->mutable_stats()->set_entities_created(1);
@@ -172,7 +123,7 @@ TEST(Stopping, SigtermCommitsWhatIsFoldedAndExitsZeroAndTheNextStartReadsNothing
     EXPECT_EQ(collector.terminate(), 0) << collector.said();
     EXPECT_EQ(created(), round * 10);
     collector.start();
-    ASSERT_TRUE(ready(collector)) << collector.said();
+    ASSERT_TRUE(collector.ready()) << collector.said();
   }
   EXPECT_EQ(created(), 30U);
   EXPECT_EQ(collector.terminate(), 0) << collector.said();

@@ -108,6 +108,16 @@ TEST_P(WriterContract, TheFirstClaimOfAPartitionHasNoOffsetAndTheNextHasTheCommi
   EXPECT_EQ(second.next_offset, 42);
 }
 
+TEST_P(WriterContract, AnInstanceIdStaysTheSameAndIsNoOtherDatabasesOwn) {
+  const auto id = store_->instance_id();
+  reopen();
+  EXPECT_EQ(store_->instance_id(), id);
+  if (!id) return;  // Several collectors may share it, so it cannot name one.
+  const auto other = GetParam().make();
+  EXPECT_NE(other->open().value()->instance_id(), id);
+  EXPECT_LE(id->size(), 200U);
+}
+
 TEST_P(WriterContract, ClaimsComeInTheOrderAskedFor) {
   const Partitions asked{{"logs", 1}, {"events", 0}, {"logs", 0}};
   const auto claims = writer_->claim(asked).value();

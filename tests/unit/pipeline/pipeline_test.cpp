@@ -490,6 +490,17 @@ TEST(Pipeline, AFatalKafkaErrorStopsTheCollector) {
   EXPECT_EQ(rig.logged(2, "another member uses group.instance.id a").size(), 1U);
 }
 
+TEST(Pipeline, ACollectorWhoseIdAnotherHasTakenNamesTheIdAndSaysWhatToDo) {
+  Rig rig;
+  rig.options.kafka.set("group.instance.id", "runfold-0a1b").value();
+  rig.start();
+  rig.kafka.trouble({kafka::Errc::kFenced, "FENCED_INSTANCE_ID"});
+  ASSERT_TRUE(rig.ended_by_itself());
+  EXPECT_FALSE(rig.end());
+  EXPECT_EQ(rig.logged(2, "another collector has joined group runfold-collector as group.instance.id runfold-0a1b").size(), 1U);
+  EXPECT_NE(rig.unready("pipeline").find("-X group.instance.id=ANOTHER"), std::string::npos);
+}
+
 TEST(Pipeline, EachSinkGetsAnOutboxRowOfWhatItTakesWithAStableKey) {
   Rig rig;
   rig.options.routes = {{"warehouse", {sinks::Kind::kRun, sinks::Kind::kApiFailure}}, {"pager", {sinks::Kind::kApiFailure}}};

@@ -29,6 +29,13 @@ TEST(SqliteOwner, ASecondOwnerIsToldWhoHasTheFile) {
   EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid())));
 }
 
+TEST(SqliteOwner, AReaderIsNotTheOneWhomTheInstanceIdNames) {
+  const Folder folder;
+  const auto owner = open_sqlite_store(folder / "r.db").value();
+  EXPECT_TRUE(owner->instance_id());
+  EXPECT_FALSE(open_sqlite_store(folder / "r.db", kReader).value()->instance_id());
+}
+
 TEST(SqliteOwner, ASecondOwnerInAnotherProcessOrByAnotherNameIsRefusedToo) {
   const Folder folder;
   const auto first = open_sqlite_store(folder / "r.db").value();
