@@ -100,6 +100,18 @@ void read_limits(ConfigSection limits, LimitsConfig& to) {
   limits.finish();
 }
 
+void read_keep(ConfigSection keep, KeepConfig& to) {
+  to.age = keep.duration_or_none("age", to.age, 1min, 24h * 36'500);
+  to.bytes = keep.size_or_none("bytes", to.bytes, kMiB, 1024 * 1024 * kGiB);
+  keep.finish();
+}
+
+void read_retention(ConfigSection retention, RetentionConfig& to) {
+  read_keep(retention.section("runs"), to.runs);
+  read_keep(retention.section("logs"), to.logs);
+  retention.finish();
+}
+
 void read_http(ConfigSection http, HttpConfig& to) {
   to.header_bytes = http.size("header_bytes", to.header_bytes, kKiB, kMiB);
   to.body_bytes = http.size("body_bytes", to.body_bytes, kKiB, 64 * kMiB);
@@ -188,6 +200,7 @@ void read_file(const std::string& path, const std::string& given_by, const Envir
   if (const auto listen = root.text("listen")) to.listen = {*listen, root.origin("listen")};
   read_commit(root.section("commit"), to.commit);
   read_limits(root.section("limits"), to.limits);
+  read_retention(root.section("retention"), to.retention);
   read_http(root.section("http"), to.http);
   read_metrics(root.section("metrics"), to.metrics);
   read_sinks(root, to);

@@ -34,6 +34,16 @@ struct LimitsConfig {
   std::size_t record_bytes = 4 * 1024 * 1024;
 };
 
+/// Bounds on what the store keeps; an absent one keeps for ever.
+struct KeepConfig {
+  std::optional<std::chrono::milliseconds> age;
+  std::optional<std::uint64_t> bytes;
+};
+struct RetentionConfig {
+  KeepConfig runs{std::chrono::hours(90 * 24), std::uint64_t{10} << 30};
+  KeepConfig logs{std::chrono::hours(14 * 24), std::uint64_t{20} << 30};
+};
+
 struct HttpConfig {
   std::size_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 1024 * 1024;
@@ -75,6 +85,7 @@ struct Config {
   Setting listen{"127.0.0.1:8730", "the default"};
   CommitConfig commit;
   LimitsConfig limits;
+  RetentionConfig retention;
   HttpConfig http;
   MetricsConfig metrics;
   std::vector<SinkConfig> sinks;

@@ -20,6 +20,13 @@ std::string shown_store(const std::string& url) {
   return url.starts_with("sqlite:") ? url : url.substr(0, url.find(':')) + ":(not shown: it may hold a password)";
 }
 
+std::string kept(const KeepConfig& keep) {
+  const std::string age = keep.age ? to_text(*keep.age) : "";
+  const std::string bytes = keep.bytes ? size_text(*keep.bytes) : "";
+  if (age.empty() && bytes.empty()) return "for ever";
+  return age + (age.empty() || bytes.empty() ? "" : ", ") + (bytes.empty() ? "" : "at most " + bytes);
+}
+
 }  // namespace
 
 std::string describe(const Config& config) {
@@ -34,6 +41,8 @@ std::string describe(const Config& config) {
   line("missing topics", config.create_topics ? "are made, with " + std::to_string(config.partitions) + " partitions" : "are not made");
   line("store", shown_store(config.store.value) + " (" + config.store.origin + ")");
   line("commits", "every " + to_text(config.commit.interval) + " or " + std::to_string(config.commit.rows) + " rows");
+  line("keeps runs", kept(config.retention.runs));
+  line("keeps logs", kept(config.retention.logs));
   line("listens", config.listen.value + " (" + config.listen.origin + ")");
   for (const auto& sink : config.sinks) {
     line("sink " + sink.name, sink.type + " of " + joined(sink.kinds));

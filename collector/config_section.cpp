@@ -203,6 +203,45 @@ std::uint64_t ConfigSection::size(std::string_view key, std::uint64_t otherwise,
   return *value;
 }
 
+namespace {
+
+constexpr std::string_view kOrNone = "; none for no bound";
+
+bool is_none(const std::string& text) {
+  return text == "none" || text == "0";
+}
+
+}  // namespace
+
+std::optional<std::chrono::milliseconds> ConfigSection::duration_or_none(std::string_view key,
+                                                                         std::optional<std::chrono::milliseconds> otherwise,
+                                                                         std::chrono::milliseconds least, std::chrono::milliseconds most) {
+  const auto given = text(key);
+  if (!given) return otherwise;
+  if (is_none(*given)) return std::nullopt;
+  const auto value = parse_duration(*given);
+  if (!value || *value < least || *value > most) {
+    problem(key, "is \"" + *given + "\"; allowed is a duration from " + to_text(least) + " to " + to_text(most) +
+                     " (units ms, s, m, h, d)" + std::string(kOrNone));
+    return otherwise;
+  }
+  return value;
+}
+
+std::optional<std::uint64_t> ConfigSection::size_or_none(std::string_view key, std::optional<std::uint64_t> otherwise, std::uint64_t least,
+                                                         std::uint64_t most) {
+  const auto given = text(key);
+  if (!given) return otherwise;
+  if (is_none(*given)) return std::nullopt;
+  const auto value = parse_size(*given);
+  if (!value || *value < least || *value > most) {
+    problem(key, "is \"" + *given + "\"; allowed is a size from " + size_text(least) + " to " + size_text(most) +
+                     " (bytes, KiB, MiB, GiB)" + std::string(kOrNone));
+    return otherwise;
+  }
+  return value;
+}
+
 std::optional<std::vector<std::string>> ConfigSection::words(std::string_view key) {
   const ConfigEntry* entry = ask(key);
   if (entry == nullptr) {

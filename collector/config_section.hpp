@@ -40,6 +40,12 @@ class ConfigSection {
                                                    std::chrono::milliseconds least, std::chrono::milliseconds most);
   /// Unit: bytes.
   [[nodiscard]] std::uint64_t size(std::string_view key, std::uint64_t otherwise, std::uint64_t least, std::uint64_t most);
+  /// As duration() and size(); "none" and "0" are absent, which is no bound at all.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> duration_or_none(std::string_view key,
+                                                                          std::optional<std::chrono::milliseconds> otherwise,
+                                                                          std::chrono::milliseconds least, std::chrono::milliseconds most);
+  [[nodiscard]] std::optional<std::uint64_t> size_or_none(std::string_view key, std::optional<std::uint64_t> otherwise, std::uint64_t least,
+                                                          std::uint64_t most);
   /// A list of texts; one text alone is a list of it. Absent: the key is not given.
   [[nodiscard]] std::optional<std::vector<std::string>> words(std::string_view key);
   [[nodiscard]] ConfigSection section(std::string_view key);

@@ -170,6 +170,13 @@ std::string what(const std::exception_ptr& thrown) {
   }
 }
 
+Keep keep(const KeepConfig& config) {
+  Keep keep;
+  if (config.age) keep.age_ns = std::chrono::nanoseconds(*config.age).count();
+  keep.bytes = config.bytes;
+  return keep;
+}
+
 PipelineOptions pipeline_options(const Config& config, const std::vector<SinkMaker>& makers) {
   PipelineOptions options;
   options.kafka = config.kafka;
@@ -182,6 +189,7 @@ PipelineOptions pipeline_options(const Config& config, const std::vector<SinkMak
   options.commit_rows = config.commit.rows;
   options.commit_log_bytes = config.commit.log_bytes;
   options.runs_in_memory = config.limits.runs_in_memory;
+  options.retention = {keep(config.retention.runs), keep(config.retention.logs)};
   options.record_bytes = config.limits.record_bytes;
   return options;
 }

@@ -63,6 +63,10 @@ class Metrics::Impl {
             BuildHistogram().Name("runfold_sink_delivery_duration_seconds").Help("How long deliveries took.").Register(registry_)),
         outbox_records_(gauge("runfold_outbox_records", "Records that wait for a sink.")),
         outbox_age_(gauge("runfold_outbox_oldest_age_seconds", "Age of the oldest record that waits for a sink.")),
+        store_bytes_(gauge("runfold_store_bytes",
+                           "What stands in the store: runs and logs as retention counts them, the file, and what is free in it.")),
+        removed_(counter("runfold_retention_removed_total", "What retention removed from the store.")),
+        retention_failures_(counter("runfold_retention_failures_total", "Steps of retention that failed and are tried again.").Add({})),
         commit_failures_(
             counter("runfold_collector_commit_failures_total", "Commits that failed and were tried again or given up.").Add({})),
         commit_duration_(BuildHistogram()
@@ -75,6 +79,7 @@ class Metrics::Impl {
                        .Help("From the emission of the oldest record of a batch to the batch being queryable.")
                        .Register(registry_)
                        .Add({}, kFreshnessSeconds)) {
+    for (const char* kind : {"runs", "log_records", "api_failures", "operations", "rejected"}) removed_.Add({{"kind", kind}});
     gauge("runfold_build_info", "The version of this collector; always 1.").Add({{"version", RUNFOLD_VERSION}}).Set(1);
   }
 
@@ -133,6 +138,16 @@ class Metrics::Impl {
     dead_letters_.Add({{"topic", std::string(topic)}, {"reason", std::string(reason)}}).Increment();
   }
 
+  void removed(std::string_view kind, std::uint64_t count) {
+    removed_.Add({{"kind", std::string(kind)}}).Increment(static_cast<double>(count));
+  }
+
+  void store_bytes(std::string_view kind, std::uint64_t bytes) {
+    store_bytes_.Add({{"kind", std::string(kind)}}).Set(static_cast<double>(bytes));
+  }
+
+  void retention_failed() { retention_failures_.Increment(); }
+
   void commit_failed() { commit_failures_.Increment(); }
 
   void delivered(const std::string& sink, sinks::Outcome outcome, double seconds) {
@@ -171,6 +186,9 @@ class Metrics::Impl {
   Family<Counter>& deliveries_;
   Family<Histogram>& delivery_duration_;
   Family<Gauge>&outbox_records_, &outbox_age_;
+  Family<Gauge>& store_bytes_;
+  Family<Counter>& removed_;
+  Counter& retention_failures_;
   Counter& commit_failures_;
   Histogram &commit_duration_, &freshness_;
   std::map<std::pair<std::string, std::int32_t>, Series<Gauge>> lags_;
@@ -200,6 +218,15 @@ void Metrics::lag(std::string_view topic, std::int32_t partition, std::int64_t r
 }
 void Metrics::lag_gone(std::string_view topic, std::int32_t partition) {
   impl_->lag_gone(topic, partition);
+}
+void Metrics::removed(std::string_view kind, std::uint64_t count) {
+  impl_->removed(kind, count);
+}
+void Metrics::store_bytes(std::string_view kind, std::uint64_t bytes) {
+  impl_->store_bytes(kind, bytes);
+}
+void Metrics::retention_failed() {
+  impl_->retention_failed();
 }
 void Metrics::delivered(const std::string& sink, sinks::Outcome outcome, double seconds) {
   impl_->delivered(sink, outcome, seconds);

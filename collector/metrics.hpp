@@ -39,6 +39,9 @@ class Metrics final : public Observer, public sinks::SinkObserver {
   void dead_letter(std::string_view topic, std::string_view reason) override;
   void lag(std::string_view topic, std::int32_t partition, std::int64_t records) override;
   void lag_gone(std::string_view topic, std::int32_t partition) override;
+  void removed(std::string_view kind, std::uint64_t count) override;
+  void store_bytes(std::string_view kind, std::uint64_t bytes) override;
+  void retention_failed() override;
 
   void delivered(const std::string& sink, sinks::Outcome outcome, double seconds) override;
   void backlog(const std::string& sink, std::uint64_t records, std::chrono::milliseconds oldest_age) override;

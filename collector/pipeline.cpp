@@ -69,6 +69,7 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       triggers_{options_.commit_interval, options_.commit_rows, options_.commit_log_bytes},
       committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
+      trimmer_(*writer_, observer, options_.retention, {options_.retention_rest, options_.retention_pause}),
       revoke_limit_(revoke_limit(options_.kafka)) {
   say_kafka_health();
 }
@@ -93,6 +94,7 @@ bool PipelineImpl::turn(Clock::time_point now) {
   claim(now);
   load(now);
   commit(now);
+  trim(now);
   watch(now);
   return more || inbox_may_go_on();
 }
@@ -321,6 +323,7 @@ boost::asio::awaitable<void> PipelineImpl::idle() {
   if (changed_since_ && !committer_.busy()) at_latest(*changed_since_ + triggers_.interval);
   at_latest(committer_.due_at());
   at_latest(loader_.due_at());
+  at_latest(trimmer_.due_at(committer_.busy()));
   at_latest(pausing_.due_at());
   if (partitions_.any_unclaimed() && !claim_.answer.valid() && claim_backoff_.running()) at_latest(claim_backoff_.due_at());
   if (kafka_mention_.running()) at_latest(kafka_mention_.due_at());

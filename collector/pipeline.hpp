@@ -43,6 +43,11 @@ struct PipelineOptions {
   std::size_t commit_log_bytes = 16 * 1024 * 1024;
   /// Bound on runs held in memory; the longest unheard-of is dropped and loaded again when it is heard of.
   std::size_t runs_in_memory = 20'000;
+  /// What the store keeps. The rest is removed beside the commits.
+  Retention retention;
+  /// How long retention rests when there was nothing to do, and at least between two steps.
+  std::chrono::milliseconds retention_rest{10'000};
+  std::chrono::milliseconds retention_pause{20};
   /// A larger record goes to the dead letters unread.
   std::size_t record_bytes = 4 * 1024 * 1024;
   /// A refusal by Kafka that is not told again for this long counts as over.

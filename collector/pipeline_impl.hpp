@@ -8,6 +8,7 @@
 #include "collector/growing_interval.hpp"
 #include "collector/pipeline.hpp"
 #include "collector/pipeline_load.hpp"
+#include "collector/pipeline_retention.hpp"
 #include "collector/pipeline_waker.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -61,6 +62,7 @@ class PipelineImpl final : public Pipeline {
   void commit(Clock::time_point now);
   [[nodiscard]] std::unique_ptr<SealedBatch> seal();
   void settle(Committer::Outcome outcome);
+  void trim(Clock::time_point now);
   [[nodiscard]] Hold hold();
   [[nodiscard]] CommitTriggers::Open open_batch() const;
   [[nodiscard]] boost::asio::awaitable<void> idle();
@@ -121,6 +123,7 @@ class PipelineImpl final : public Pipeline {
 
   CommitTriggers triggers_;
   Committer committer_;
+  Trimmer trimmer_;
 
   struct ClaimJob {
     std::future<StoreResult<std::vector<Claim>>> answer;

@@ -3,6 +3,7 @@
 
 #include "collector/store/batch.hpp"
 #include "collector/store/error.hpp"
+#include "collector/store/retention.hpp"
 #include "sinks/sink.hpp"
 
 #include <cstdint>
@@ -45,6 +46,12 @@ class Writer {
   /// What was committed of each run asked for, in the order asked; absent where nothing was.
   [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) = 0;
   [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) = 0;
+
+  /// Removes some of what is not to be kept any more, in a transaction of its own, and gives some of the free space back
+  /// to the disk; what one step may do is bounded, so that a commit behind it waits for milliseconds.
+  /// A run whose state the caller still holds, or of which a record comes later, comes back with the next commit of it:
+  /// with all that the caller holds, else with what is new.
+  [[nodiscard]] virtual StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) = 0;
 
   /// Forgets every offset, for a cluster that is new at each start (the embedded broker). Aggregates stay.
   [[nodiscard]] virtual StoreResult<> forget_offsets() = 0;

@@ -3,6 +3,7 @@
 
 #include "collector/store/store.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -32,6 +33,14 @@ class MemoryStore {
   }
   void fail_loads(StoreError error, int times) {
     change([&] { load_faults_.assign(static_cast<std::size_t>(times), std::move(error)); });
+  }
+  void fail_trims(StoreError error, int times) {
+    change([&] { trim_faults_.assign(static_cast<std::size_t>(times), std::move(error)); });
+  }
+  /// The next steps of trim() say this, the first one first; later ones have nothing to do.
+  void answer_trims(std::vector<Trimmed> answers) {
+    std::ranges::reverse(answers);
+    change([&] { trim_answers_ = std::move(answers); });
   }
   /// Commits wait until open_gate().
   void close_gate() {
@@ -72,6 +81,15 @@ class MemoryStore {
   }
   int commits_done() {
     return look([](auto& store) { return store.commits_done_; });
+  }
+  int trims() {
+    return look([](auto& store) { return store.trims_; });
+  }
+  Retention trim_keep() {
+    return look([](auto& store) { return store.trim_keep_; });
+  }
+  TrimStep trim_step() {
+    return look([](auto& store) { return store.trim_step_; });
   }
   int commits_waiting() {
     return look([](auto& store) { return store.commits_waiting_; });
@@ -116,6 +134,18 @@ class MemoryStore {
     for (const OutboxRow& row : batch.outbox) outbox_.push_back(row);
     ++commits_done_;
     return {};
+  }
+
+  StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) {
+    const std::scoped_lock lock(mutex_);
+    ++trims_;
+    trim_keep_ = keep;
+    trim_step_ = step;
+    if (auto fault = next(trim_faults_)) return *fault;
+    if (trim_answers_.empty()) return Trimmed{};
+    const Trimmed answer = trim_answers_.back();
+    trim_answers_.pop_back();
+    return answer;
   }
 
   StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) { return load<RunRow>(keys, runs_); }
@@ -167,6 +197,11 @@ class MemoryStore {
   int commits_tried_ = 0;
   int commits_done_ = 0;
   int commits_waiting_ = 0;
+  std::vector<StoreError> trim_faults_;
+  std::vector<Trimmed> trim_answers_;
+  Retention trim_keep_;
+  TrimStep trim_step_;
+  int trims_ = 0;
 };
 
 class MemoryWriter final : public Writer {
@@ -178,6 +213,7 @@ class MemoryWriter final : public Writer {
   StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
     return store_.load_run_logs(keys);
   }
+  StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override { return store_.trim(keep, step); }
   StoreResult<> forget_offsets() override { return {}; }
 
  private:

@@ -56,6 +56,22 @@ class TallyObserver final : public Observer {
     lag_.erase(std::string(topic));
   }
 
+  void removed(std::string_view kind, std::uint64_t count) override {
+    const std::scoped_lock lock(mutex_);
+    removed_[std::string(kind)] += count;
+  }
+  void store_bytes(std::string_view kind, std::uint64_t bytes) override {
+    const std::scoped_lock lock(mutex_);
+    store_bytes_[std::string(kind)] = bytes;
+  }
+  void retention_failed() override { ++retention_failures; }
+
+  std::uint64_t removed_of(const std::string& kind) {
+    return with([&] { return removed_[kind]; });
+  }
+  std::uint64_t bytes_of(const std::string& kind) {
+    return with([&] { return store_bytes_[kind]; });
+  }
   std::uint64_t records(const std::string& topic) {
     return with([&] { return records_[topic]; });
   }
@@ -69,6 +85,7 @@ class TallyObserver final : public Observer {
     return with([&] { return lag_; });
   }
   std::atomic<int> commits_failed = 0;
+  std::atomic<int> retention_failures = 0;
 
  private:
   template <class Look>
@@ -80,6 +97,8 @@ class TallyObserver final : public Observer {
   std::map<std::string, std::uint64_t> records_;
   std::map<std::string, int> dead_letters_;
   std::map<std::string, std::int64_t> lag_;
+  std::map<std::string, std::uint64_t> removed_;
+  std::map<std::string, std::uint64_t> store_bytes_;
   std::uint64_t duplicates_ = 0;
   std::uint64_t started_ = 0;
 };

@@ -68,7 +68,7 @@ StoreResult<std::unique_ptr<Connection>> Connection::open(const std::string& pat
                                              : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   // The handle is there even after a failure, to be asked why and closed.
-  std::unique_ptr<Connection> connection(new Connection(path, handle));
+  std::unique_ptr<Connection> connection(new Connection(path, handle, busy_wait));
   if (code != SQLITE_OK) return handle ? connection->error() : make_error(code, path, "out of memory");
   sqlite3_busy_timeout(handle, static_cast<int>(busy_wait.count()));
   // SQLite opens a file that it may not write as read-only, and would say so at the first write only.
@@ -113,6 +113,15 @@ StoreResult<std::int64_t> Connection::integer(std::string_view sql) {
   const auto row = (*statement)->next();
   if (!row) return row.error();
   return *row ? (*statement)->integer(0) : std::int64_t{0};
+}
+
+StoreResult<> Connection::truncate_log() {
+  sqlite3_busy_timeout(handle_, 0);
+  const int code = sqlite3_wal_checkpoint_v2(handle_, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  StoreResult<> done;
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) done = error();
+  sqlite3_busy_timeout(handle_, static_cast<int>(busy_wait_.count()));
+  return done;
 }
 
 StoreResult<Transaction> Transaction::begin(Connection& connection, std::string_view sql) {

@@ -117,6 +117,10 @@ class Connection {
   /// The first column of the first row.
   [[nodiscard]] StoreResult<std::int64_t> integer(std::string_view sql);
 
+  /// Copies the write-ahead log into the database and cuts it to nothing. Waits for nobody: while somebody reads or writes,
+  /// as much is done as can be, and that is no error.
+  [[nodiscard]] StoreResult<> truncate_log();
+
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   [[nodiscard]] std::int64_t changes() const noexcept { return sqlite3_changes64(handle_); }
   [[nodiscard]] bool in_transaction() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
@@ -125,7 +129,8 @@ class Connection {
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
  private:
-  Connection(std::string path, sqlite3* handle) : path_(std::move(path)), handle_(handle) {}
+  Connection(std::string path, sqlite3* handle, std::chrono::milliseconds busy_wait)
+      : path_(std::move(path)), handle_(handle), busy_wait_(busy_wait) {}
 
   struct Finalize {
     void operator()(sqlite3_stmt* handle) const noexcept { sqlite3_finalize(handle); }
@@ -140,6 +145,7 @@ class Connection {
 
   std::string path_;
   sqlite3* handle_;
+  std::chrono::milliseconds busy_wait_;
   std::unordered_map<std::string, Kept, Hash, std::equal_to<>> statements_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 namespace runfold::collector::sqlite {
 namespace {
@@ -26,6 +27,7 @@ CREATE TABLE runs (
   status       INTEGER NOT NULL,
   result       INTEGER NOT NULL,
   sort_at_ns   INTEGER NOT NULL,
+  heard_at_ns  INTEGER NOT NULL, -- when its row, or its logs, were last written, by this machine's clock
   snapshot     BLOB,
   fold_state   BLOB,
   PRIMARY KEY (run_id, attempt)
@@ -36,6 +38,7 @@ CREATE INDEX runs_by_site      ON runs (site, sort_at_ns, run_id, attempt) WHERE
 CREATE INDEX runs_by_status    ON runs (status, sort_at_ns, run_id, attempt);
 CREATE INDEX runs_by_result    ON runs (result, sort_at_ns, run_id, attempt);
 CREATE INDEX runs_running      ON runs (connector_id) WHERE status = 2;
+CREATE INDEX runs_oldest       ON runs (heard_at_ns) WHERE status <> 2;
 
 -- What was counted of a run's logs.
 CREATE TABLE run_logs (
@@ -59,17 +62,18 @@ CREATE TABLE run_logs (
   PRIMARY KEY (run_id, attempt)
 ) WITHOUT ROWID;
 
--- Compressed blocks of log records. The data stands last: what is skipped by its bits is not read.
+-- Compressed blocks of log records. The data stands last: what is skipped by its bits is not read. Row ids rise with time.
 CREATE TABLE log_chunks (
-  run_id     TEXT    NOT NULL,
-  attempt    INTEGER NOT NULL,
-  chunk      INTEGER NOT NULL,
-  records    INTEGER NOT NULL,
-  first_ns   INTEGER NOT NULL,
-  last_ns    INTEGER NOT NULL,
-  severities INTEGER NOT NULL,
-  streams    INTEGER NOT NULL,
-  data       BLOB    NOT NULL,
+  run_id        TEXT    NOT NULL,
+  attempt       INTEGER NOT NULL,
+  chunk         INTEGER NOT NULL,
+  records       INTEGER NOT NULL,
+  first_ns      INTEGER NOT NULL,
+  last_ns       INTEGER NOT NULL,
+  written_at_ns INTEGER NOT NULL, -- by this machine's clock
+  severities    INTEGER NOT NULL,
+  streams       INTEGER NOT NULL,
+  data          BLOB    NOT NULL,
   PRIMARY KEY (run_id, attempt, chunk)
 );
 
@@ -99,8 +103,10 @@ CREATE TABLE operations (
   connector_id  TEXT    NOT NULL,
   created_at_ns INTEGER NOT NULL,
   updated_at_ns INTEGER NOT NULL,
+  heard_at_ns   INTEGER NOT NULL, -- by this machine's clock
   payload       BLOB
 ) WITHOUT ROWID;
+CREATE INDEX operations_oldest       ON operations (heard_at_ns);
 CREATE INDEX operations_newest       ON operations (created_at_ns, operation_id) WHERE payload IS NOT NULL;
 CREATE INDEX operations_by_status    ON operations (status, created_at_ns, operation_id) WHERE payload IS NOT NULL;
 CREATE INDEX operations_by_name      ON operations (name, created_at_ns, operation_id) WHERE payload IS NOT NULL;
@@ -138,6 +144,15 @@ CREATE TABLE outbox_rejected (
   payload         BLOB    NOT NULL
 );
 
+-- What stands in the tables: 1 of runs, run_logs and api_failures, 2 of log_chunks. Kept by triggers, so that it is of the
+-- same transaction as what it counts and nobody has to add up tables. The bytes are an estimate of the disk's, indexes
+-- included: of each row's own content, and of keys and overheads as often as they are stored.
+CREATE TABLE usage (
+  kind  INTEGER PRIMARY KEY,
+  bytes INTEGER NOT NULL
+);
+INSERT INTO usage VALUES (1, 0), (2, 0);
+
 -- How far each partition has come, and which claim may write it.
 CREATE TABLE partitions (
   topic       TEXT    NOT NULL,
@@ -148,7 +163,54 @@ CREATE TABLE partitions (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations{kVersion1};
+/// What a row of a table counts in usage; ROW stands for old or new.
+struct Counted {
+  const char* table;
+  int kind;
+  const char* bytes;
+  /// The columns in `bytes` that an update may change.
+  const char* updated;
+};
+constexpr std::array kCounted{
+    Counted{"runs", kRunsUsage,
+            "(coalesce(length(ROW.snapshot), 0) + coalesce(length(ROW.fold_state), 0) + 7 * length(ROW.run_id) + "
+            "2 * length(ROW.connector_id) + 2 * length(ROW.site) + length(ROW.version) + 200)",
+            "snapshot, fold_state, connector_id, site, version"},
+    Counted{"run_logs", kRunsUsage,
+            "(length(ROW.fold_state) + length(ROW.run_id) + length(ROW.connector_id) + length(ROW.site) + length(ROW.version) + 60)",
+            "fold_state, connector_id, site, version"},
+    Counted{"api_failures", kRunsUsage,
+            "(length(ROW.payload) + 7 * length(ROW.failure_id) + 2 * length(ROW.run_id) + 2 * length(ROW.connector_id) + "
+            "2 * length(ROW.site) + 150)",
+            "payload"},
+    Counted{"log_chunks", kLogsUsage, "(length(ROW.data) + 2 * length(ROW.run_id) + 80)", "data"},
+};
+
+std::string of_row(std::string_view expression, std::string_view row) {
+  std::string text(expression);
+  for (std::size_t at = 0; (at = text.find("ROW.", at)) != std::string::npos;) text.replace(at, 3, row);
+  return text;
+}
+
+/// The triggers that keep usage.
+std::string usage_triggers() {
+  std::string sql;
+  for (const Counted& one : kCounted) {
+    const auto trigger = [&](const std::string& name, const std::string& when, const std::string& change) {
+      sql += "CREATE TRIGGER " + std::string(one.table) + "_" + name + " AFTER " + when + " ON " + one.table +
+             " BEGIN UPDATE usage SET bytes = bytes" + change + " WHERE kind = " + std::to_string(one.kind) + "; END;\n";
+    };
+    trigger("count", "INSERT", " + " + of_row(one.bytes, "new"));
+    trigger("recount", std::string("UPDATE OF ") + one.updated, " + " + of_row(one.bytes, "new") + " - " + of_row(one.bytes, "old"));
+    trigger("uncount", "DELETE", " - " + of_row(one.bytes, "old"));
+  }
+  return sql;
+}
+
+const std::string& version_1() {
+  static const std::string sql = kVersion1 + usage_triggers();
+  return sql;
+}
 
 /// The version the file is at; an empty file is at 0.
 StoreResult<std::int64_t> version_of(Connection& connection, std::size_t known) {
@@ -173,7 +235,16 @@ StoreResult<std::int64_t> version_of(Connection& connection, std::size_t known) 
 }  // namespace
 
 std::span<const char* const> migrations() {
-  return kMigrations;
+  static const std::array all{version_1().c_str()};
+  return all;
+}
+
+std::vector<std::pair<int, std::string>> usage_sums() {
+  std::vector<std::pair<int, std::string>> sums;
+  for (const Counted& one : kCounted) {
+    sums.emplace_back(one.kind, "SELECT coalesce(sum(" + of_row(one.bytes, one.table) + "), 0) FROM " + one.table);
+  }
+  return sums;
 }
 
 StoreResult<> migrate(Connection& connection, std::span<const char* const> steps) {

@@ -21,20 +21,26 @@ using sqlite::OwnerLock;
 constexpr std::uint64_t kPageBytes = 4096;
 
 /// NORMAL: a commit survives kill -9; a power loss may take the last few, offsets and all, and the topics repair that.
+/// FAST: what is removed is overwritten only where that costs no further page; retention removes by the gigabyte.
 constexpr const char* kWriterSettings =
-    "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; "
+    "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; "
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864";
 constexpr const char* kReaderSettings = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192";
+
+TimeNs wall_clock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, SqliteOptions options, std::shared_ptr<OwnerLock> lock, std::optional<std::string> instance_id)
-      : path_(std::move(path)), options_(options), lock_(std::move(lock)), instance_id_(std::move(instance_id)) {}
+      : path_(std::move(path)), options_(std::move(options)), lock_(std::move(lock)), instance_id_(std::move(instance_id)) {}
 
   StoreResult<std::unique_ptr<Writer>> writer() override {
     auto connection = open_to_write();
     if (!connection) return connection.error();
-    return std::unique_ptr<Writer>(std::make_unique<sqlite::SqliteWriter>(lock_, std::move(*connection)));
+    return std::unique_ptr<Writer>(
+        std::make_unique<sqlite::SqliteWriter>(lock_, std::move(*connection), options_.now ? options_.now : wall_clock));
   }
   StoreResult<std::unique_ptr<Query>> query() override {
     auto connection = Connection::open(path_, OpenAs::kReader, options_.busy_wait);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 namespace runfold::collector {
@@ -22,6 +23,8 @@ struct SqliteOptions {
   std::chrono::milliseconds busy_wait{5'000};
   /// Bound on the database file, its write-ahead log not counted; a commit that would pass it is kFull. 0: the disk's.
   std::uint64_t max_bytes = 0;
+  /// What the age of rows is judged by, in nanoseconds since the Unix epoch. Null: this machine's clock.
+  std::function<TimeNs()> now{};
 };
 
 /// Opens the store. Its folder must be there.

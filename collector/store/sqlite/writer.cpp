@@ -2,9 +2,9 @@
 #include "collector/store/sqlite/writer.hpp"
 
 #include "collector/store/sqlite/columns.hpp"
+#include "collector/store/sqlite/trim.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <tuple>
 
 namespace runfold::collector::sqlite {
@@ -17,10 +17,6 @@ std::vector<const Row*> sorted(const std::vector<Row>& rows, Key key) {
   for (const auto& row : rows) order.push_back(&row);
   std::sort(order.begin(), order.end(), [&key](const Row* a, const Row* b) { return key(*a) < key(*b); });
   return order;
-}
-
-TimeNs now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -51,13 +47,14 @@ StoreResult<> SqliteWriter::commit(const Batch& batch) {
   auto transaction = Transaction::begin_write(*connection_);
   if (!transaction) return transaction.error();
   if (const auto done = advance(batch.partitions); !done) return done.error();
-  if (const auto done = write_runs(batch.runs); !done) return done.error();
+  const TimeNs now = now_();
+  if (const auto done = write_runs(batch.runs, now); !done) return done.error();
   if (const auto done = write_run_logs(batch.run_logs); !done) return done.error();
-  if (const auto done = list_runs_known_by_logs(batch); !done) return done.error();
-  if (const auto done = write_log_chunks(batch.log_chunks); !done) return done.error();
+  if (const auto done = list_runs_known_by_logs(batch, now); !done) return done.error();
+  if (const auto done = write_log_chunks(batch.log_chunks, now); !done) return done.error();
   if (const auto done = write_api_failures(batch.api_failures); !done) return done.error();
-  if (const auto done = write_operations(batch.operations); !done) return done.error();
-  if (const auto done = write_outbox(batch.outbox); !done) return done.error();
+  if (const auto done = write_operations(batch.operations, now); !done) return done.error();
+  if (const auto done = write_outbox(batch.outbox, now); !done) return done.error();
   return transaction->commit();
 }
 
@@ -75,22 +72,24 @@ StoreResult<> SqliteWriter::advance(const std::vector<PartitionRow>& partitions)
   return {};
 }
 
-StoreResult<> SqliteWriter::write_runs(const std::vector<RunRow>& rows) {
+StoreResult<> SqliteWriter::write_runs(const std::vector<RunRow>& rows, TimeNs now) {
   if (rows.empty()) return {};
-  // Most changes of a run leave what lists sort and filter by as it is: then no index needs to be touched.
+  // Most changes of a run leave what lists sort and filter by as it is: then no index needs to be touched. heard_at_ns is in
+  // none while the run is running.
   const auto refresh = connection_->prepare(
-      "UPDATE runs SET snapshot = ?, fold_state = ? WHERE run_id = ? AND attempt = ? AND connector_id = ? AND version = ? AND site = ? "
+      "UPDATE runs SET heard_at_ns = ?, snapshot = ?, fold_state = ? WHERE run_id = ? AND attempt = ? AND connector_id = ? AND version = ? "
+      "AND site = ? "
       "AND status = ? AND result = ? AND sort_at_ns = ?");
   if (!refresh) return refresh.error();
   const auto upsert = connection_->prepare(
-      "INSERT INTO runs (snapshot, fold_state, run_id, attempt, connector_id, version, site, status, result, sort_at_ns) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
+      "INSERT INTO runs (heard_at_ns, snapshot, fold_state, run_id, attempt, connector_id, version, site, status, result, sort_at_ns) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns, "
       "snapshot = excluded.snapshot, fold_state = excluded.fold_state, connector_id = excluded.connector_id, version = excluded.version, "
       "site = excluded.site, status = excluded.status, result = excluded.result, sort_at_ns = excluded.sort_at_ns");
   if (!upsert) return upsert.error();
-  const auto apply = [](Statement& statement, const RunRow& row) {
-    return statement.run(Blob{row.snapshot}, Blob{row.fold_state}, row.key.run_id, row.key.attempt, row.connector_id, row.version, row.site,
-                         row.status, row.result, row.sort_at_ns);
+  const auto apply = [now](Statement& statement, const RunRow& row) {
+    return statement.run(now, Blob{row.snapshot}, Blob{row.fold_state}, row.key.run_id, row.key.attempt, row.connector_id, row.version,
+                         row.site, row.status, row.result, row.sort_at_ns);
   };
   for (const RunRow* row : sorted(rows, [](const RunRow& r) -> const RunKey& { return r.key; })) {
     if (const auto done = apply(**refresh, *row); !done) return done.error();
@@ -121,40 +120,39 @@ StoreResult<> SqliteWriter::write_run_logs(const std::vector<RunLogsRow>& rows) 
   return {};
 }
 
-// A run's first chunk comes once: that is the moment to see to it that lists have the run, whether or not its events come.
-StoreResult<> SqliteWriter::list_runs_known_by_logs(const Batch& batch) {
-  std::vector<const LogChunk*> firsts;
-  for (const auto& chunk : batch.log_chunks) {
-    if (chunk.chunk == 0) firsts.push_back(&chunk);
-  }
-  if (firsts.empty()) return {};
-  const auto insert = connection_->prepare(
-      "INSERT INTO runs (run_id, attempt, connector_id, version, site, status, result, sort_at_ns) VALUES (?, ?, ?, ?, ?, 0, 0, ?) "
-      "ON CONFLICT (run_id, attempt) DO NOTHING");
-  if (!insert) return insert.error();
+// Lists have the run whether or not its events come, and whether or not it was removed since its last chunk; and while it
+// logs, it has been heard of.
+StoreResult<> SqliteWriter::list_runs_known_by_logs(const Batch& batch, TimeNs now) {
+  if (batch.log_chunks.empty()) return {};
+  const auto upsert = connection_->prepare(
+      "INSERT INTO runs (run_id, attempt, connector_id, version, site, status, result, sort_at_ns, heard_at_ns) "
+      "VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns "
+      "WHERE runs.status <> 2");
+  if (!upsert) return upsert.error();
   const auto logs = sorted(batch.run_logs, [](const RunLogsRow& r) -> const RunKey& { return r.key; });
-  for (const LogChunk* chunk : firsts) {
+  for (const LogChunk& chunk : batch.log_chunks) {
     const auto row =
-        std::lower_bound(logs.begin(), logs.end(), chunk->key, [](const RunLogsRow* a, const RunKey& key) { return a->key < key; });
-    if (row == logs.end() || (*row)->key != chunk->key) continue;
+        std::lower_bound(logs.begin(), logs.end(), chunk.key, [](const RunLogsRow* a, const RunKey& key) { return a->key < key; });
+    if (row == logs.end() || (*row)->key != chunk.key) continue;
     const auto done =
-        (*insert)->run(chunk->key.run_id, chunk->key.attempt, (*row)->connector_id, (*row)->version, (*row)->site, chunk->first_ns);
+        (*upsert)->run(chunk.key.run_id, chunk.key.attempt, (*row)->connector_id, (*row)->version, (*row)->site, chunk.first_ns, now);
     if (!done) return done.error();
   }
   return {};
 }
 
-StoreResult<> SqliteWriter::write_log_chunks(const std::vector<LogChunk>& chunks) {
+StoreResult<> SqliteWriter::write_log_chunks(const std::vector<LogChunk>& chunks, TimeNs now) {
   if (chunks.empty()) return {};
   const auto upsert = connection_->prepare(
-      "INSERT INTO log_chunks (run_id, attempt, chunk, records, first_ns, last_ns, severities, streams, data) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt, chunk) DO UPDATE SET records = excluded.records, "
-      "first_ns = excluded.first_ns, last_ns = excluded.last_ns, severities = excluded.severities, streams = excluded.streams, "
+      "INSERT INTO log_chunks (run_id, attempt, chunk, records, first_ns, last_ns, written_at_ns, severities, streams, data) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt, chunk) DO UPDATE SET records = excluded.records, "
+      "first_ns = excluded.first_ns, last_ns = excluded.last_ns, written_at_ns = excluded.written_at_ns, severities = excluded.severities, "
+      "streams = excluded.streams, "
       "data = excluded.data");
   if (!upsert) return upsert.error();
   for (const LogChunk* chunk : sorted(chunks, [](const LogChunk& c) { return std::tie(c.key, c.chunk); })) {
     const auto done = (*upsert)->run(chunk->key.run_id, chunk->key.attempt, chunk->chunk, chunk->records, chunk->first_ns, chunk->last_ns,
-                                     chunk->severities, chunk->streams, Blob{chunk->data});
+                                     now, chunk->severities, chunk->streams, Blob{chunk->data});
     if (!done) return done.error();
   }
   return {};
@@ -174,31 +172,31 @@ StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>&
   return {};
 }
 
-StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& rows) {
+StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& rows, TimeNs now) {
   if (rows.empty()) return {};
   const auto upsert = connection_->prepare(
-      "INSERT INTO operations (operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, payload) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
+      "INSERT INTO operations (operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, heard_at_ns, payload) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
       "owner_id = excluded.owner_id, connector_id = excluded.connector_id, created_at_ns = excluded.created_at_ns, "
-      "updated_at_ns = excluded.updated_at_ns, payload = excluded.payload WHERE excluded.updated_at_ns >= operations.updated_at_ns");
+      "updated_at_ns = excluded.updated_at_ns, heard_at_ns = excluded.heard_at_ns, payload = excluded.payload WHERE excluded.updated_at_ns "
+      ">= operations.updated_at_ns");
   if (!upsert) return upsert.error();
   for (const OperationRow* row : sorted(rows, [](const OperationRow& r) -> const std::string& { return r.operation_id; })) {
     const Blob payload{row->payload ? std::string_view(*row->payload) : std::string_view()};
     const auto done = (*upsert)->run(row->operation_id, row->status, row->name, row->owner_id, row->connector_id, row->created_at_ns,
-                                     row->updated_at_ns, payload);
+                                     row->updated_at_ns, now, payload);
     if (!done) return done.error();
   }
   return {};
 }
 
 // In the batch's own order: ids are given in it, and a run's records are delivered in the order of their ids.
-StoreResult<> SqliteWriter::write_outbox(const std::vector<OutboxRow>& rows) {
+StoreResult<> SqliteWriter::write_outbox(const std::vector<OutboxRow>& rows, TimeNs now) {
   if (rows.empty()) return {};
   const auto insert = connection_->prepare(
       "INSERT INTO outbox (sink, kind, idempotency_key, run_id, created_at_ns, payload) VALUES (?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (sink, idempotency_key) DO NOTHING");
   if (!insert) return insert.error();
-  const TimeNs now = now_ns();
   for (const auto& row : rows) {
     const auto done =
         (*insert)->run(row.sink, static_cast<std::uint8_t>(row.kind), row.idempotency_key, row.run_id, now, Blob{row.payload});
@@ -249,6 +247,10 @@ StoreResult<std::vector<std::optional<RunLogsRow>>> SqliteWriter::load_run_logs(
   }
   if (const auto done = transaction->commit(); !done) return done.error();
   return found;
+}
+
+StoreResult<Trimmed> SqliteWriter::trim(const Retention& keep, const TrimStep& step) {
+  return trim_store(*connection_, keep, step, now_());
 }
 
 StoreResult<> SqliteWriter::forget_offsets() {

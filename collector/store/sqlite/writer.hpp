@@ -5,6 +5,7 @@
 #include "collector/store/sqlite/owner_lock.hpp"
 #include "collector/store/store.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace runfold::collector::sqlite {
@@ -12,27 +13,30 @@ namespace runfold::collector::sqlite {
 /// Writes batches, each in one transaction.
 class SqliteWriter final : public Writer {
  public:
-  SqliteWriter(std::shared_ptr<OwnerLock> lock, std::unique_ptr<Connection> connection) noexcept
-      : lock_(std::move(lock)), connection_(std::move(connection)) {}
+  /// `now` is what the age of rows is judged by, in nanoseconds since the Unix epoch.
+  SqliteWriter(std::shared_ptr<OwnerLock> lock, std::unique_ptr<Connection> connection, std::function<TimeNs()> now) noexcept
+      : lock_(std::move(lock)), connection_(std::move(connection)), now_(std::move(now)) {}
 
   StoreResult<std::vector<Claim>> claim(std::span<const std::pair<std::string, std::int32_t>> partitions) override;
   StoreResult<> commit(const Batch& batch) override;
   StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override;
   StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override;
+  StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override;
   StoreResult<> forget_offsets() override;
 
  private:
   StoreResult<> advance(const std::vector<PartitionRow>& partitions);
-  StoreResult<> write_runs(const std::vector<RunRow>& rows);
+  StoreResult<> write_runs(const std::vector<RunRow>& rows, TimeNs now);
   StoreResult<> write_run_logs(const std::vector<RunLogsRow>& rows);
-  StoreResult<> write_log_chunks(const std::vector<LogChunk>& chunks);
-  StoreResult<> list_runs_known_by_logs(const Batch& batch);
+  StoreResult<> write_log_chunks(const std::vector<LogChunk>& chunks, TimeNs now);
+  StoreResult<> list_runs_known_by_logs(const Batch& batch, TimeNs now);
   StoreResult<> write_api_failures(const std::vector<ApiFailureRow>& rows);
-  StoreResult<> write_operations(const std::vector<OperationRow>& rows);
-  StoreResult<> write_outbox(const std::vector<OutboxRow>& rows);
+  StoreResult<> write_operations(const std::vector<OperationRow>& rows, TimeNs now);
+  StoreResult<> write_outbox(const std::vector<OutboxRow>& rows, TimeNs now);
 
   std::shared_ptr<OwnerLock> lock_;
   std::unique_ptr<Connection> connection_;
+  std::function<TimeNs()> now_;
 };
 
 }  // namespace runfold::collector::sqlite

@@ -18,6 +18,8 @@ class Database {
   virtual ~Database() = default;
   /// Opens it; when it was open before, as a program that starts again does.
   virtual StoreResult<std::unique_ptr<Store>> open() = 0;
+  /// Puts the clock that the age of rows is judged by forward.
+  virtual void pass(TimeNs time) = 0;
 };
 
 /// A kind of store.

@@ -2,12 +2,17 @@
 #include "collector/store/sqlite/sqlite_store.hpp"
 #include "tests/contract/store/store_under_test.hpp"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
 namespace runfold::collector::contract {
 namespace {
+
+TimeNs wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 class SqliteDatabase final : public Database {
  public:
@@ -17,10 +22,14 @@ class SqliteDatabase final : public Database {
     folder_ = pattern;
   }
   ~SqliteDatabase() override { std::filesystem::remove_all(folder_); }
-  StoreResult<std::unique_ptr<Store>> open() override { return open_sqlite_store(folder_ / "runfold.db"); }
+  StoreResult<std::unique_ptr<Store>> open() override {
+    return open_sqlite_store(folder_ / "runfold.db", {.now = [passed = passed_] { return wall_clock_ns() + *passed; }});
+  }
+  void pass(TimeNs time) override { *passed_ += time; }
 
  private:
   std::filesystem::path folder_;
+  std::shared_ptr<TimeNs> passed_ = std::make_shared<TimeNs>(0);
 };
 
 }  // namespace

@@ -143,6 +143,31 @@ sinks:
   EXPECT_THAT(config.problems(), IsEmpty());
 }
 
+TEST_F(ConfigTest, RetentionIsReadForRunsAndLogsApartAndNoneKeepsForEver) {
+  const Config defaults = load_text("group: g\n");
+  EXPECT_EQ(defaults.retention.runs.age, 90 * 24h);
+  EXPECT_EQ(defaults.retention.logs.age, 14 * 24h);
+  EXPECT_EQ(defaults.retention.runs.bytes, std::uint64_t{10} << 30);
+  EXPECT_EQ(defaults.retention.logs.bytes, std::uint64_t{20} << 30);
+  const Config config = load_text("retention:\n  runs: { age: 0, bytes: 2GiB }\n  logs: { age: 3d, bytes: none }\n");
+  EXPECT_THAT(config.problems(), IsEmpty());
+  EXPECT_FALSE(config.retention.runs.age);
+  EXPECT_EQ(config.retention.runs.bytes, std::uint64_t{2} << 30);
+  EXPECT_EQ(config.retention.logs.age, 72h);
+  EXPECT_FALSE(config.retention.logs.bytes);
+  EXPECT_THAT(describe(config), HasSubstr("keeps runs: at most 2GiB\nkeeps logs: 3d\n"));
+}
+
+TEST_F(ConfigTest, ABadRetentionIsToldByFileLineAndKey) {
+  EXPECT_THAT(
+      problems("retention:\n  runs: { age: 3 weeks }\n  logs:\n    bytes: 12\n    days: 3\n"),
+      ElementsAre("runfold.yaml:2: retention.runs.age: is \"3 weeks\"; allowed is a duration from 1m to 36500d (units ms, s, m, h, d); "
+                  "none for no bound",
+                  "runfold.yaml:4: retention.logs.bytes: is \"12\"; allowed is a size from 1MiB to 1048576GiB (bytes, KiB, MiB, GiB); "
+                  "none for no bound",
+                  HasSubstr("runfold.yaml:5: retention.logs.days: unknown key")));
+}
+
 TEST_F(ConfigTest, FlagsWinOverEnvironmentAndEnvironmentOverFile) {
   ConfigFlags flags;
   flags.file = write("c.yaml", "kafka: {bootstrap.servers: file:1}\ngroup: file\nstore: sqlite:file\nlisten: file:1\n");
@@ -334,6 +359,8 @@ TEST_F(ConfigTest, ADescriptionSaysWhatWillBeDoneAndShowsNoSecret) {
                                   folder_.string() +
                                   "/runfold.yaml:2: store)\n"
                                   "commits: every 5s or 10000 rows\n"
+                                  "keeps runs: 90d, at most 10GiB\n"
+                                  "keeps logs: 14d, at most 20GiB\n"
                                   "listens: 127.0.0.1:8730 (the default)\n"
                                   "sinks: none\n");
 }

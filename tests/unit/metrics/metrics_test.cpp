@@ -50,6 +50,17 @@ TEST(Metrics, ShowWhatWasCommitted) {
   EXPECT_THAT(text, HasSubstr("runfold_collector_commit_duration_seconds_count 1\n"));
 }
 
+TEST(Metrics, ShowWhatStandsInTheStoreAndWhatRetentionRemoved) {
+  Metrics metrics(10);
+  EXPECT_THAT(metrics.text(), HasSubstr("runfold_retention_removed_total{kind=\"runs\"} 0\n"));
+  metrics.removed("runs", 3);
+  metrics.store_bytes("logs", 4096);
+  metrics.retention_failed();
+  EXPECT_THAT(metrics.text(), HasSubstr("runfold_retention_removed_total{kind=\"runs\"} 3\n"));
+  EXPECT_THAT(metrics.text(), HasSubstr("runfold_store_bytes{kind=\"logs\"} 4096\n"));
+  EXPECT_THAT(metrics.text(), HasSubstr("runfold_retention_failures_total 1\n"));
+}
+
 TEST(Metrics, ShowEveryResultOfAConnectorFromItsFirstRun) {
   Metrics metrics(10);
   metrics.committed(one_finished_run("invoices"), milliseconds(1));

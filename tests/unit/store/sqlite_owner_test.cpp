@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr SqliteOptions kReader{.access = SqliteOptions::Access::kRead};
+const SqliteOptions kReader{.access = SqliteOptions::Access::kRead};
 
 RunRow named_run(const std::string& run_id) {
   RunRow row;
