@@ -183,10 +183,15 @@ void RunState::end_step(std::string_view step_id, std::uint32_t attempt, const S
 
 void RunState::fold(const CompletedView& event, const Stamp& stamp, ConnectorCounts& counts) {
   const bool first = !completed_;
-  keep_earliest(completed_, stamp, [&] {
-    return CompletedFacts{event.result, event.exit_code, event.signal, measured(event.duration_ns),
-                          std::string(bounded(event.error, kMaxErrorBytes))};
-  });
+  CompletedFacts facts{event.result, event.exit_code, event.signal, measured(event.duration_ns),
+                       std::string(bounded(event.error, kMaxErrorBytes))};
+  // An end that says how goes before one that leaves it to be inferred, whichever was earlier.
+  const std::int32_t source = verdict(facts).source;
+  if (first || source == verdict(completed_->value).source) {
+    keep_earliest(completed_, stamp, [&] { return std::move(facts); });
+  } else if (source == v1::RESULT_SOURCE_DECLARED) {
+    completed_.emplace(Told<CompletedFacts>{stamp, std::move(facts)});
+  }
   if (event.events_totals || event.logs_totals) {
     const auto accepted = sources_.totals(stamp, {event.events_totals, event.logs_totals});
     for (std::size_t why = 0; accepted.accepted && event.logs_totals && why < counts.log_records_dropped.size(); ++why) {

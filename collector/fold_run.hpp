@@ -31,7 +31,7 @@ struct Told {
 /// same row, byte for byte:
 /// - connector, version, site, trace: of the earliest event that has one;
 /// - what Started, Completed and a step's end say: of the earliest such event (of that step and attempt), so what has ended
-///   stays as it first ended;
+///   stays as it first ended; but a Completed that declares a result goes before any that leaves it to be inferred;
 /// - progress: of the latest;
 /// - counts that commits changed: the sum over all distinct StatsCommitted, each saturating;
 /// - times first and last heard of: minimum and maximum.

@@ -245,6 +245,24 @@ TEST(Run, OfTwoEndingsTheEarlierHoldsWhicheverComesFirst) {
   }
 }
 
+TEST(Run, AnEndThatSaysHowHoldsAgainstAnEarlierOneThatDoesNotWhicheverComesFirst) {
+  for (const bool silent_first : {true, false}) {
+    Folding f;
+    Telling agent("r-1", "agent");
+    Telling sdk("r-1", "sdk");
+    const auto silent = sdk.completed(20);
+    const auto telling = agent.exited(21, 3);
+    f.send(silent_first ? silent : telling);
+    f.commit();
+    f.send(silent_first ? telling : silent);
+    const v1::Run run = f.run();
+    EXPECT_EQ(run.result(), v1::RUN_RESULT_FAILURE);
+    EXPECT_EQ(run.result_source(), v1::RESULT_SOURCE_DECLARED);
+    EXPECT_EQ(run.exit_code(), 3);
+    EXPECT_EQ(run.finished_at().seconds(), 21);
+  }
+}
+
 TEST(Run, EventsOfOneTimeAreOrderedBySourceAndThenBySequence) {
   Folding f;
   Telling a("r-1", "a");

@@ -1,0 +1,123 @@
+// A store of maps, the real one behind the same face, and a writer with faults.
+#include "tests/simulation/store.hpp"
+
+#include "tests/simulation/time.hpp"
+
+namespace runfold::simulation {
+namespace {
+
+using collector::Batch;
+using collector::Claim;
+using collector::RunKey;
+using collector::RunLogsRow;
+using collector::RunRow;
+using collector::StoreErrc;
+using collector::StoreError;
+using collector::StoreResult;
+using At = std::pair<std::string, std::int32_t>;
+
+/// What the contract of Writer says, in maps.
+struct Tables {
+  Contents rows;
+  std::map<At, std::int64_t> epochs;
+  std::map<At, std::int64_t> offsets;
+};
+
+class MemoryWriter final : public collector::Writer {
+ public:
+  explicit MemoryWriter(Tables& tables) : tables_(tables) {}
+
+  StoreResult<std::vector<Claim>> claim(std::span<const At> partitions) override {
+    std::vector<Claim> claims;
+    for (const At& at : partitions) {
+      Claim& claim = claims.emplace_back(Claim{at.first, at.second, ++tables_.epochs[at], std::nullopt});
+      if (const auto found = tables_.offsets.find(at); found != tables_.offsets.end()) claim.next_offset = found->second;
+    }
+    return claims;
+  }
+  StoreResult<> commit(const Batch& batch) override {
+    for (const auto& row : batch.partitions) {
+      if (tables_.epochs[{row.topic, row.partition}] != row.epoch) {
+        return StoreError{StoreErrc::kFenced, "another has claimed " + row.topic + "/" + std::to_string(row.partition)};
+      }
+    }
+    Contents& rows = tables_.rows;
+    for (const auto& row : batch.partitions) tables_.offsets[{row.topic, row.partition}] = row.next_offset;
+    for (const auto& row : batch.runs) rows.runs.insert_or_assign(row.key, row);
+    for (const auto& row : batch.run_logs) rows.run_logs.insert_or_assign(row.key, row);
+    for (const auto& row : batch.log_chunks) rows.chunks.insert_or_assign({row.key, row.chunk}, row);
+    for (const auto& row : batch.api_failures) rows.api_failures.try_emplace(row.failure_id, row);
+    for (const auto& row : batch.operations) {
+      const auto [at, fresh] = rows.operations.try_emplace(row.operation_id, row);
+      if (!fresh && row.updated_at_ns >= at->second.updated_at_ns) at->second = row;
+    }
+    return {};
+  }
+  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override { return load(keys, tables_.rows.runs); }
+  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
+    return load(keys, tables_.rows.run_logs);
+  }
+  StoreResult<> forget_offsets() override { return {}; }
+
+ private:
+  template <class Row>
+  static StoreResult<std::vector<std::optional<Row>>> load(std::span<const RunKey> keys, const std::map<RunKey, Row>& from) {
+    std::vector<std::optional<Row>> found;
+    for (const RunKey& key : keys) {
+      const auto at = from.find(key);
+      found.push_back(at == from.end() ? std::nullopt : std::optional(at->second));
+    }
+    return found;
+  }
+
+  Tables& tables_;
+};
+
+class MemoryStorage final : public Storage {
+ public:
+  std::unique_ptr<collector::Writer> writer() override { return std::make_unique<MemoryWriter>(tables_); }
+  Contents contents() override { return tables_.rows; }
+
+ private:
+  Tables tables_;
+};
+
+StoreError trouble(const char* what) {
+  return {StoreErrc::kUnavailable, what};
+}
+
+}  // namespace
+
+std::unique_ptr<Storage> memory_storage() {
+  return std::make_unique<MemoryStorage>();
+}
+
+StoreResult<std::vector<Claim>> FaultyWriter::claim(std::span<const At> partitions) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  auto claims = writer_->claim(partitions);
+  if (claims) witness_.claimed(collector_, *claims);
+  return claims;
+}
+
+StoreResult<> FaultyWriter::commit(const Batch& batch) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  const Fate fate = std::exchange(next, Fate::kDone);
+  if (fate == Fate::kFails) return trouble("the model store fails this commit");
+  if (auto done = writer_->commit(batch); !done) return done;
+  witness_.committed(collector_, batch);
+  dead_ = fate == Fate::kDies;
+  if (fate == Fate::kAnswerLost) return trouble("the model store's answer is lost");
+  return {};
+}
+
+StoreResult<std::vector<std::optional<RunRow>>> FaultyWriter::load_runs(std::span<const RunKey> keys) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  return writer_->load_runs(keys);
+}
+
+StoreResult<std::vector<std::optional<RunLogsRow>>> FaultyWriter::load_run_logs(std::span<const RunKey> keys) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  return writer_->load_run_logs(keys);
+}
+
+}  // namespace runfold::simulation

@@ -1,0 +1,218 @@
+// Which actions there are, and how likely each is.
+#include "tests/simulation/world.hpp"
+
+#include "tests/simulation/time.hpp"
+
+#include <algorithm>
+
+namespace runfold::simulation {
+
+World::World(std::uint64_t seed, const Trace& trace)
+    : random_(seed), trace_(trace), kafka_(random_, trace), connectors_(random_, kafka_, manners_, trace), witness_(kafka_, trace) {
+  set_time(kBegin);
+  const auto sometimes = [this](std::size_t percent_of_seeds, std::size_t value) { return random_.percent(percent_of_seeds) ? value : 0; };
+  manners_.duplicated = sometimes(60, 5);
+  manners_.lost = sometimes(30, 2);
+  manners_.an_hour_late = sometimes(30, 3);
+  manners_.dropped = sometimes(40, 10);
+  manners_.poison = sometimes(30, 2);
+  manners_.reordered = random_.percent(60);
+  manners_.wrong_clocks = random_.percent(40);
+  manners_.unnumbered_sources = random_.percent(30);
+  manners_.create_time = random_.percent(40);
+  roughness_ = random_.percent(15) ? 0 : 10 + random_.below(80);
+  actions_ = 60 + random_.below(240);
+  storage_ = seed % 32 == 31 ? sqlite_storage() : memory_storage();
+
+  const auto partitions = static_cast<std::int32_t>(1 + random_.below(3));
+  kafka_.create(kEvents, partitions);
+  kafka_.create(kLogs, partitions);
+  kafka_.create(kOperations, 1);
+  collector::PipelineOptions options;
+  static_cast<void>(options.kafka.set("bootstrap.servers", "model:9092"));
+  options.routes = {{"model", {sinks::Kind::kRun, sinks::Kind::kApiFailure}}};
+  options.runs_in_memory = random_.percent(50) ? 1 + random_.below(4) : 1'000;
+  options.commit_rows = 1 + random_.below(12);
+  options.record_bytes = 4'000;
+  const std::size_t collectors = 1 + random_.below(3);
+  // Nobody else may be writing a run whose records stand in two partitions.
+  manners_.follow_partitions = collectors == 1;
+  for (std::size_t i = 0; i < collectors; ++i) {
+    collectors_.push_back(std::make_unique<Collector>(static_cast<int>(i), kafka_, *storage_, witness_, store_is_up_, options, trace_));
+    collectors_.back()->start();
+  }
+}
+
+template <class Fit>
+Collector* World::any(Fit&& fit) {
+  std::vector<Collector*> fitting;
+  for (const auto& collector : collectors_) {
+    if (fit(*collector)) fitting.push_back(collector.get());
+  }
+  return fitting.empty() ? nullptr : fitting[random_.below(fitting.size())];
+}
+
+void World::run(std::size_t actions) {
+  for (std::size_t i = 0; i < actions; ++i) {
+    trace_("action ", i + 1, " at +", (now_ns() - kBegin) / kMs, " ms");
+    act();
+    check();
+  }
+  trace_("the end of trouble");
+  settle();
+  compare(expect(kafka_.logs()), storage_->contents(), witness_);
+}
+
+void World::check() const {
+  if (!witness_.broken().empty()) throw Failure(witness_.broken());
+}
+
+void World::act() {
+  if (random_.below(1'000) < roughness_) return trouble();
+  if (random_.percent(6)) mend();
+  const std::size_t what = random_.below(100);
+  if (what < 35) {
+    connectors_.act();
+    connectors_.deliver(manners_.reordered ? random_.below(2) : 10);
+  } else if (what < 65) {
+    if (Collector* collector = any([](const Collector& c) { return c.runs() && !c.halted; })) {
+      trace_("  collector ", collector->id(), " takes a turn");
+      collector->turn(random_.below(6));
+    }
+  } else if (what < 85) {
+    if (Collector* collector = any([](const Collector& c) { return c.jobs() > 0; })) run_job(*collector);
+  } else if (what < 97) {
+    pass(random_.between(kMs, 300 * kMs));
+    kafka_.refresh_watermarks();
+  } else {
+    pass(random_.between(kSecond, 20 * kSecond));
+    kafka_.refresh_watermarks();
+  }
+}
+
+void World::run_job(Collector& collector) {
+  Fate fate = Fate::kDone;
+  if (random_.below(1'000) < roughness_) fate = static_cast<Fate>(1 + random_.below(3));
+  trace_("  collector ", collector.id(), " does a job", fate == Fate::kDone ? "" : ", with fate ",
+         fate == Fate::kDone ? "" : std::to_string(static_cast<int>(fate)));
+  collector.run_job(fate);
+}
+
+void World::trouble() {
+  const auto runs = [](const Collector& c) { return c.runs(); };
+  switch (random_.below(12)) {
+    case 0:
+      trace_("  the store goes down");
+      store_is_up_ = false;
+      return;
+    case 1:
+      trace_("  Kafka goes down");
+      kafka_.up = false;
+      return;
+    case 2:
+    case 3:
+    case 4:
+      if (Collector* collector = any(runs)) {
+        trace_("  collector ", collector->id(), " is killed");
+        collector->kill();
+      }
+      return;
+    case 5:
+    case 6:
+      if (Collector* collector = any([](const Collector& c) { return c.runs() && !c.halted; })) {
+        trace_("  collector ", collector->id(), " is asked to stop");
+        collector->stop();
+      }
+      return;
+    case 7:
+      if (Collector* collector = any(runs)) {
+        trace_("  collector ", collector->id(), " is halted");
+        collector->halted = true;
+      }
+      return;
+    case 8: {
+      std::vector<Member*> silent;
+      for (const auto& collector : collectors_) {
+        Member& member = kafka_.member(collector->id());
+        if (member.joined && (!collector->runs() || collector->halted)) silent.push_back(&member);
+      }
+      if (!silent.empty()) kafka_.expire(*silent[random_.below(silent.size())]);
+      return;
+    }
+    case 9:
+      trace_("  a rebalance");
+      kafka_.rebalance();
+      return;
+    case 10:
+      kafka_.letters = static_cast<ModelKafka::Letters>(random_.below(3));
+      return;
+    default:
+      if (Collector* collector = any(runs)) collector->set_stuck(random_.percent(50));
+      if (kafka_.partitions(kEvents) < 5 && random_.percent(50)) {
+        trace_("  partitions are added");
+        kafka_.add_partitions(kEvents, kafka_.partitions(kEvents) + 1);
+        kafka_.add_partitions(kLogs, kafka_.partitions(kLogs) + 1);
+      }
+  }
+}
+
+void World::mend() {
+  if (!store_is_up_ || !kafka_.up) {
+    trace_("  the store and Kafka are up");
+    store_is_up_ = kafka_.up = true;
+  } else if (Collector* gone = any([](const Collector& c) { return !c.runs(); })) {
+    trace_("  collector ", gone->id(), " starts");
+    gone->start();
+  } else if (Collector* halted = any([](const Collector& c) { return c.halted; })) {
+    trace_("  collector ", halted->id(), " goes on");
+    halted->halted = false;
+  } else {
+    kafka_.letters = ModelKafka::Letters::kTaken;
+    for (const auto& collector : collectors_) collector->set_stuck(false);
+  }
+}
+
+void World::settle() {
+  store_is_up_ = true;
+  kafka_.up = true;
+  kafka_.letters = ModelKafka::Letters::kTaken;
+  connectors_.deliver_all();
+  for (const auto& collector : collectors_) {
+    if (!collector->runs()) {
+      kafka_.expire(kafka_.member(collector->id()));
+      if (collector->id() == 0) collector->start();
+    }
+    collector->halted = false;
+    collector->set_stuck(false);
+  }
+  const auto all_committed = [this] {
+    return std::ranges::all_of(kafka_.logs(), [this](const auto& log) {
+      return witness_.offset({log.first.topic, log.first.partition}).value_or(0) == log.second.high();
+    });
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    for (const auto& collector : collectors_) {
+      if (!collector->runs()) collector->start();
+      collector->turn(50);
+      while (collector->jobs() > 0) collector->run_job(Fate::kDone);
+      check();
+    }
+    pass(250 * kMs);
+    kafka_.refresh_watermarks();
+    if (all_committed()) {
+      for (const auto& collector : collectors_) {
+        if (collector->runs()) collector->stop();
+      }
+      return check();
+    }
+  }
+  std::string behind;
+  for (const auto& [at, log] : kafka_.logs()) {
+    const auto offset = witness_.offset({at.topic, at.partition}).value_or(0);
+    if (offset != log.high())
+      behind += " " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(offset) + " of " + std::to_string(log.high());
+  }
+  throw Failure("left alone, the collectors do not come to the end:" + behind);
+}
+
+}  // namespace runfold::simulation

@@ -1,0 +1,50 @@
+// One seed: connectors, Kafka, a store and collectors, and the actions that chance makes of them.
+#pragma once
+
+#include "tests/simulation/collectors.hpp"
+#include "tests/simulation/connectors.hpp"
+#include "tests/simulation/oracle.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace runfold::simulation {
+
+class World {
+ public:
+  World(std::uint64_t seed, const Trace& trace);
+
+  /// How many actions the seed has.
+  [[nodiscard]] std::size_t actions() const noexcept { return actions_; }
+  /// Takes the first `actions` of them, heals everything, lets all of it settle, and compares. Throws Failure. Call it once.
+  void run(std::size_t actions);
+
+ private:
+  void act();
+  void trouble();
+  void mend();
+  void settle();
+  void check() const;
+  void run_job(Collector& collector);
+  /// Absent when there is none that is fit.
+  template <class Fit>
+  [[nodiscard]] Collector* any(Fit&& fit);
+
+  Random random_;
+  const Trace& trace_;
+  Manners manners_;
+  ModelKafka kafka_;
+  Connectors connectors_;
+  std::unique_ptr<Storage> storage_;
+  Witness witness_;
+  bool store_is_up_ = true;
+  std::vector<std::unique_ptr<Collector>> collectors_;
+  std::size_t actions_ = 0;
+  /// Chance of trouble an action. Unit: 1 in 1,000.
+  std::size_t roughness_ = 0;
+};
+
+}  // namespace runfold::simulation
