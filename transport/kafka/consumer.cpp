@@ -1,4 +1,4 @@
-// The Kafka group consumer over librdkafka's event interface: one queue, one thread, one message at a time.
+// The Kafka consumer, of a group or of ranges, over librdkafka's event interface: one queue, one thread, one message at a time.
 //
 // Why events and not rd_kafka_consumer_poll(): a sixth faster, and a rebalance is an event in the queue's order, handled
 // here with no librdkafka frame below it. Why not consume_batch_queue: before 2.1 it hands out messages from before a seek,
@@ -75,8 +75,9 @@ class RdkafkaConsumer final : public Consumer {
     destroy_within(kDestroyLimit);
   }
 
-  Result<void> start(const boost::asio::any_io_executor& executor, const ConsumerSettings& settings,
-                     const std::vector<std::string>& topics) {
+  /// Of `topics` as a member of the group; or of `ranges` when there are no topics.
+  Result<void> start(const boost::asio::any_io_executor& executor, const ConsumerSettings& settings, const std::vector<std::string>& topics,
+                     std::vector<Range> ranges) {
     auto conf = make_conf(settings.properties);
     if (!conf) return conf.error();
     rd_kafka_conf_set_events(conf->get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT);
@@ -87,13 +88,12 @@ class RdkafkaConsumer final : public Consumer {
     queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
     waker_ = std::make_unique<Waker>(executor, queue_.get());
 
-    const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(topics.size()))};
-    std::string names;
-    for (const std::string& topic : topics) {
-      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
-      names += (names.empty() ? "" : ", ") + topic;
+    if (topics.empty()) {
+      ranges_ = std::move(ranges);
+      of_ranges_ = true;
+    } else if (auto subscribed = subscribe(topics); !subscribed) {
+      return subscribed.error();
     }
-    if (const auto error = rd_kafka_subscribe(client_.get(), list.get())) return make_error(error, "subscribe to " + names);
     watch_ = std::make_unique<BrokerWatch>(client_.get(), connection_, settings.pace, [this] {
       recovered_.store(true);
       waker_->wake();
@@ -103,6 +103,7 @@ class RdkafkaConsumer final : public Consumer {
 
   Message poll() override {
     if (closed_) return {};
+    if (!ranges_.empty()) assign_ranges();
     tell_recovered();
     for (;;) {
       EventHandle event{rd_kafka_queue_poll(queue_.get(), 0)};
@@ -113,7 +114,10 @@ class RdkafkaConsumer final : public Consumer {
         continue;
       }
       const rd_kafka_message_t* message = rd_kafka_event_message_next(event.get());
-      if (message == nullptr || !is_next(*message)) continue;
+      if (message == nullptr) continue;
+      const bool next = is_next(*message);
+      if (of_ranges_) tell_of_ends();
+      if (!next) continue;
       InRecord record;
       record.topic = rd_kafka_topic_name(message->rkt);
       record.partition = message->partition;
@@ -137,6 +141,7 @@ class RdkafkaConsumer final : public Consumer {
     if (!paused_) return;
     paused_ = false;
     set_paused(false);
+    pause_ended();
     std::vector<StartOffset> back;
     for (Positions::Slot& slot : positions_.slots()) {
       if (slot.rewind) back.push_back({slot.at, slot.next == Positions::kAnywhere ? std::nullopt : std::optional(slot.next)});
@@ -156,6 +161,10 @@ class RdkafkaConsumer final : public Consumer {
       if (slot == nullptr) return Error{Errc::kNotFound, "cannot seek in " + name_of(start.at) + ": it is not assigned to this consumer"};
       slot->next = start.next_offset.value_or(Positions::kAnywhere);
       slot->rewind = false;
+      if (slot->ended && !slot->at_end()) {
+        slot->ended = false;
+        if (!paused_) set_paused(false, [slot](const Positions::Slot& other) { return &other == slot; });
+      }
     }
     const PartitionListHandle list = to_list(to);
     if (auto sought = seek_all(list.get()); !sought) return sought.error();
@@ -168,7 +177,7 @@ class RdkafkaConsumer final : public Consumer {
   }
 
   void commit_for_lag_tools(std::span<const StartOffset> next_offsets) override {
-    if (closed_ || next_offsets.empty()) return;
+    if (closed_ || of_ranges_ || next_offsets.empty()) return;
     const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(next_offsets.size()))};
     for (const StartOffset& next : next_offsets) {
       if (next.next_offset)
@@ -190,6 +199,12 @@ class RdkafkaConsumer final : public Consumer {
     if (closed_) return;
     const auto deadline = Clock::now() + limit;
     watch_.reset();
+    if (of_ranges_) {
+      // There is no group to leave.
+      closed_ = true;
+      revoke(false);
+      return;
+    }
     // Not rd_kafka_consumer_close(): it has no deadline, and before 2.1 it can hang once a partition was lost.
     const ErrorHandle refusal{rd_kafka_consumer_close_queue(client_.get(), queue_.get())};
     if (refusal)
@@ -205,6 +220,44 @@ class RdkafkaConsumer final : public Consumer {
   }
 
  private:
+  Result<void> subscribe(const std::vector<std::string>& topics) {
+    const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(topics.size()))};
+    std::string names;
+    for (const std::string& topic : topics) {
+      rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+      names += (names.empty() ? "" : ", ") + topic;
+    }
+    if (const auto error = rd_kafka_subscribe(client_.get(), list.get())) return make_error(error, "subscribe to " + names);
+    return {};
+  }
+
+  /// Takes the ranges as a group would have given them.
+  void assign_ranges() {
+    const std::vector<Range> ranges = std::exchange(ranges_, {});
+    std::vector<TopicPartition> partitions;
+    for (const Range& range : ranges) partitions.push_back(range.at);
+    assign(partitions, ranges);
+    tell_of_ends();
+  }
+
+  /// Tells of each range that has come to its end since the last call, and fetches no more of it.
+  void tell_of_ends() {
+    for (Positions::Slot& slot : positions_.slots()) {
+      if (slot.ended || slot.rewind || !slot.at_end()) continue;
+      slot.ended = true;
+      pause_ended();
+      if (events_.on_end) events_.on_end(slot.at);
+    }
+  }
+
+  /// The partition has nothing at `offset` yet: what was missing before its end will never come.
+  void on_partition_eof(const TopicPartition& at, std::int64_t offset) {
+    Positions::Slot* slot = positions_.find(at);
+    if (slot == nullptr || slot->rewind || slot->end == Positions::kAnywhere || offset < slot->end) return;
+    slot->next = std::max(slot->next, slot->end);
+    tell_of_ends();
+  }
+
   /// librdkafka 2.0.2 takes the time limit of a seek for microseconds. So when it says that the time is up and it is not,
   /// the seek is made again with ten times as much; to seek twice to the same offset does no harm.
   Result<void> seek_all(rd_kafka_topic_partition_list_t* list) {
@@ -251,7 +304,7 @@ class RdkafkaConsumer final : public Consumer {
     }
   }
 
-  void assign(const std::vector<TopicPartition>& partitions) {
+  void assign(const std::vector<TopicPartition>& partitions, std::span<const Range> ranges = {}) {
     if (connection_.on_answer()) recovered_.store(true);
     tell_recovered();
     std::vector<StartOffset> starts;
@@ -261,7 +314,14 @@ class RdkafkaConsumer final : public Consumer {
       const auto start = std::find_if(starts.begin(), starts.end(), [&](const StartOffset& one) { return one.at == at; });
       Positions::Slot& slot = slots.emplace_back();
       slot.at = at;
-      if (start != starts.end()) slot.next = start->next_offset.value_or(Positions::kAnywhere);
+      if (!ranges.empty()) {
+        const Range& range = ranges[slots.size() - 1];
+        slot.next = range.first;
+        slot.end = range.end;
+        if (start != starts.end()) slot.next = start->next_offset.value_or(range.first);
+      } else if (start != starts.end()) {
+        slot.next = start->next_offset.value_or(Positions::kAnywhere);
+      }
     }
     positions_.assign(std::move(slots));
     if (reset_ == OffsetReset::kError) tell_of_no_start();
@@ -280,6 +340,7 @@ class RdkafkaConsumer final : public Consumer {
     const PartitionListHandle list = to_list(starts);
     if (const auto error = rd_kafka_assign(client_.get(), list.get())) return make_error(error, "take over the assigned partitions");
     if (paused_) set_paused(true);
+    pause_ended();
     return {};
   }
 
@@ -299,11 +360,16 @@ class RdkafkaConsumer final : public Consumer {
     const char* text = rd_kafka_event_error_string(event);
     const std::string reason = text == nullptr ? "" : text;
     std::optional<TopicPartition> at;
+    std::int64_t offset = RD_KAFKA_OFFSET_INVALID;
     if (rd_kafka_topic_partition_t* where = rd_kafka_event_topic_partition(event)) {
       if (where->partition >= 0) at = TopicPartition{where->topic, where->partition};
+      offset = where->offset;
       rd_kafka_topic_partition_destroy(where);
     }
-    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) return;  // only with enable.partition.eof; no trouble
+    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {  // only with enable.partition.eof; no trouble
+      if (at) on_partition_eof(*at, offset);
+      return;
+    }
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
       std::array<char, 512> why{};
       const auto first = rd_kafka_fatal_error(client_.get(), why.data(), why.size());
@@ -363,10 +429,19 @@ class RdkafkaConsumer final : public Consumer {
   }
 
   void set_paused(bool paused) {
-    if (positions_.slots().empty()) return;
+    set_paused(paused, [](const Positions::Slot&) { return true; });
+  }
+  void pause_ended() {
+    set_paused(true, [](const Positions::Slot& slot) { return slot.ended; });
+  }
+
+  template <class Which>
+  void set_paused(bool paused, Which&& which) {
     const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(positions_.slots().size()))};
-    for (const Positions::Slot& slot : positions_.slots())
-      rd_kafka_topic_partition_list_add(list.get(), slot.at.topic.c_str(), slot.at.partition);
+    for (const Positions::Slot& slot : positions_.slots()) {
+      if (which(slot)) rd_kafka_topic_partition_list_add(list.get(), slot.at.topic.c_str(), slot.at.partition);
+    }
+    if (list->cnt == 0) return;
     const auto error =
         paused ? rd_kafka_pause_partitions(client_.get(), list.get()) : rd_kafka_resume_partitions(client_.get(), list.get());
     if (error) tell(make_error(error, paused ? "pause the partitions" : "resume the partitions"), std::nullopt);
@@ -407,6 +482,9 @@ class RdkafkaConsumer final : public Consumer {
   OffsetReset reset_;
   ConsumerEvents events_;
   Positions positions_;
+  /// Not assigned yet.
+  std::vector<Range> ranges_;
+  bool of_ranges_ = false;
   bool paused_ = false;
   bool closed_ = false;
   std::atomic<bool> recovered_{false};
@@ -425,7 +503,21 @@ Result<std::unique_ptr<Consumer>> Consumer::create(boost::asio::any_io_executor 
   if (!settings) return settings.error();
   auto consumer =
       std::make_unique<RdkafkaConsumer>(bootstrap_servers(settings->properties).value_or(""), settings->reset, std::move(events));
-  if (auto started = consumer->start(executor, *settings, topics); !started) return started.error();
+  if (auto started = consumer->start(executor, *settings, topics, {}); !started) return started.error();
+  return std::unique_ptr<Consumer>(std::move(consumer));
+}
+
+Result<std::unique_ptr<Consumer>> Consumer::create_of_ranges(boost::asio::any_io_executor executor, const Properties& properties,
+                                                             std::string group, std::vector<Range> ranges, ConsumerEvents events) {
+  if (ranges.empty()) return Error{Errc::kInvalid, "a Kafka consumer of ranges needs at least one"};
+  Properties own = properties;
+  // Tells of a range whose last offsets hold no record.
+  if (auto set = own.set("enable.partition.eof", "true"); !set) return set.error();
+  auto settings = consumer_settings(own, group);
+  if (!settings) return settings.error();
+  auto consumer =
+      std::make_unique<RdkafkaConsumer>(bootstrap_servers(settings->properties).value_or(""), settings->reset, std::move(events));
+  if (auto started = consumer->start(executor, *settings, {}, std::move(ranges)); !started) return started.error();
   return std::unique_ptr<Consumer>(std::move(consumer));
 }
 

@@ -99,6 +99,9 @@ struct ConsumerEvents {
   std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;
   /// A broker answers again after on_error had said kUnreachable. Called once for each such time.
   std::function<void()> on_recovered;
+  /// Of a consumer of ranges: this range has been read to its end; at the latest with the message that poll() gives now.
+  /// Again when it was moved back by seek().
+  std::function<void(const TopicPartition&)> on_end;
 };
 
 /// Owns a librdkafka group consumer (classic protocol, range, no auto-commit, no auto offset store).
@@ -115,6 +118,13 @@ class Consumer {
   /// Errors: kInvalid for a property, group or topic name that cannot be. An unreachable broker is no error here: on_error tells.
   [[nodiscard]] static Result<std::unique_ptr<Consumer>> create(boost::asio::any_io_executor executor, const Properties& properties,
                                                                 std::string group, std::vector<std::string> topics, ConsumerEvents events);
+  /// A consumer of the ranges given, outside of any group: nobody joins, and nothing is committed (commit_for_lag_tools()
+  /// does nothing). on_assign is called once, by the first poll(): an offset that it gives wins over Range::first. Each
+  /// range is read to its end, whatever is written meanwhile; then on_end tells. A gap before the end counts as read.
+  /// Errors: as above. `group` is only a name for what librdkafka calls group.id.
+  [[nodiscard]] static Result<std::unique_ptr<Consumer>> create_of_ranges(boost::asio::any_io_executor executor,
+                                                                          const Properties& properties, std::string group,
+                                                                          std::vector<Range> ranges, ConsumerEvents events);
   /// Without close() the group learns of it only by the session timeout, as of a crash.
   virtual ~Consumer() = default;
 

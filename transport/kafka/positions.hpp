@@ -22,12 +22,22 @@ class Positions {
     std::int64_t next = kAnywhere;
     /// A message was dropped that will be needed: go back to `next` before going on.
     bool rewind = false;
+    /// Read up to here and no further; kAnywhere: for ever.
+    std::int64_t end = kAnywhere;
+    /// The end was reached, and its owner knows.
+    bool ended = false;
     /// librdkafka's topic object, learned from the first message: comparing it is cheaper than names.
     const void* topic_handle = nullptr;
 
-    /// True when a message with this offset is the next or a later one; it then counts as read.
+    [[nodiscard]] bool at_end() const noexcept { return end != kAnywhere && next >= end; }
+
+    /// True when a message with this offset is the next or a later one, before the end; it then counts as read.
     [[nodiscard]] bool accept(std::int64_t offset) noexcept {
-      if (offset < next) return false;
+      if (offset < next || ended) return false;
+      if (end != kAnywhere && offset >= end) {
+        next = end;
+        return false;
+      }
       next = offset + 1;
       return true;
     }

@@ -21,6 +21,13 @@ struct TopicPartition {
   auto operator<=>(const TopicPartition&) const = default;
 };
 
+/// Records of one partition: from offset `first` up to, not including, `end`.
+struct Range {
+  TopicPartition at;
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+};
+
 /// A record to write. Views: they need to live only until produce() returns.
 struct OutRecord {
   std::string_view topic;

@@ -1,0 +1,86 @@
+// Ranges on a real Apache Kafka: found by time, and ended where the last offsets hold no record.
+#include "transport/kafka/ranges.hpp"
+#include "tests/support/broker.hpp"
+#include "tests/support/kafka_member.hpp"
+#include "transport/kafka/handle.hpp"
+
+#include <gmock/gmock.h>
+
+namespace runfold::kafka::test {
+namespace {
+
+using runfold::test::broker_address;
+using runfold::test::unique_name;
+using ::testing::ElementsAre;
+
+Properties to_broker() {
+  Properties properties;
+  properties.set("bootstrap.servers", broker_address()).value();
+  return properties;
+}
+
+std::string new_topic() {
+  const std::string name = unique_name("ranges");
+  EXPECT_TRUE(create_topics(to_broker(), {TopicPolicy{.name = name, .partitions = 1, .replication = -1, .config = {}}}, kPatience));
+  return name;
+}
+
+std::vector<std::int64_t> offsets_in(std::vector<Range> ranges) {
+  std::vector<std::int64_t> offsets;
+  const auto done = read_ranges(
+      to_broker(), std::move(ranges),
+      [&](const Message& message) {
+        offsets.push_back(message.record().offset);
+        return true;
+      },
+      kPatience);
+  EXPECT_TRUE(done.has_value()) << done.error().message;
+  return offsets;
+}
+
+TEST(Ranges, AreFoundByTheTimesOfTheirRecords) {
+  const std::string topic = new_topic();
+  const std::int64_t start_ms = 1'700'000'000'000;
+  auto producer = std::move(Producer::create(to_broker(), {}).value());
+  for (int i = 0; i < 10; ++i) {
+    producer->produce({.topic = topic, .key = {}, .value = "v", .headers = {}, .timestamp_ms = start_ms + i * 1000}, 1).value();
+    ASSERT_EQ(producer->flush(kPatience), 0U);
+  }
+  const auto of = [&](TimeBounds times) {
+    const auto ranges = find_ranges(to_broker(), {&topic, 1}, times, kPatience).value();
+    return std::pair(ranges.at(0).first, ranges.at(0).end);
+  };
+  EXPECT_EQ(of({}), std::pair(std::int64_t{0}, std::int64_t{10}));
+  EXPECT_EQ(of({start_ms + 2500, start_ms + 7000}), std::pair(std::int64_t{3}, std::int64_t{7}));
+  EXPECT_EQ(of({start_ms + 60'000, std::nullopt}), std::pair(std::int64_t{10}, std::int64_t{10}));
+  EXPECT_EQ(of({start_ms + 5000, start_ms - 5000}), std::pair(std::int64_t{0}, std::int64_t{0}));
+  EXPECT_THAT(offsets_in({{{topic, 0}, 3, 7}}), ElementsAre(3, 4, 5, 6));
+}
+
+// A commit marker takes an offset and is no record: nothing ever comes for the last offset of the range.
+TEST(Ranges, EndAlsoWhereTheLastOffsetHoldsNoRecord) {
+  const std::string topic = new_topic();
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  char why[256];
+  ASSERT_EQ(rd_kafka_conf_set(conf, "bootstrap.servers", broker_address().c_str(), why, sizeof why), RD_KAFKA_CONF_OK) << why;
+  ASSERT_EQ(rd_kafka_conf_set(conf, "transactional.id", unique_name("writer").c_str(), why, sizeof why), RD_KAFKA_CONF_OK) << why;
+  const ClientHandle client{rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why)};
+  ASSERT_TRUE(client) << why;
+  const auto expect_none = [](rd_kafka_error_t* error) {
+    const ErrorHandle owned{error};
+    ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
+  };
+  expect_none(rd_kafka_init_transactions(client.get(), 40'000));
+  for (int transaction = 0; transaction < 2; ++transaction) {
+    expect_none(rd_kafka_begin_transaction(client.get()));
+    ASSERT_EQ(rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_VALUE(const_cast<char*>("v"), 1), RD_KAFKA_V_END),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+    expect_none(rd_kafka_commit_transaction(client.get(), 40'000));
+  }
+  const auto ranges = find_ranges(to_broker(), {&topic, 1}, {}, kPatience).value();
+  EXPECT_EQ(ranges.at(0).end, 4);  // a record and a marker each
+  EXPECT_THAT(offsets_in(ranges), ElementsAre(0, 2));
+}
+
+}  // namespace
+}  // namespace runfold::kafka::test
