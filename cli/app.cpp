@@ -18,7 +18,7 @@ Examples:
   runfold logs RUN_ID --level error     what went wrong in one of them
 
 Environment:
-  RUNFOLD_BOOTSTRAP_SERVERS  Kafka's host:port, ... for exec, emit, log and topics
+  RUNFOLD_BOOTSTRAP_SERVERS  Kafka's host:port, ... for exec, emit, log, dead-letters and topics
   RUNFOLD_COLLECTOR_URL      the collector, for runs, logs, api-failures and operations
   RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT
 Exit codes: 0 done, 1 not so, 2 usage, 69 not reachable, 78 configuration; exec: its command's.
@@ -53,6 +53,7 @@ int run(int argc, const char* const* argv, Streams streams) {
   add_logs(app, invocation);
   add_api_failures(app, invocation);
   add_operations(app, invocation);
+  add_dead_letters(app, invocation);
   add_topics(app, invocation);
   add_version(app, invocation);
   add_completion(app, invocation);

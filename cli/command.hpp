@@ -58,6 +58,7 @@ void add_runs(CLI::App& app, Invocation& invocation);
 void add_logs(CLI::App& app, Invocation& invocation);
 void add_api_failures(CLI::App& app, Invocation& invocation);
 void add_operations(CLI::App& app, Invocation& invocation);
+void add_dead_letters(CLI::App& app, Invocation& invocation);
 void add_topics(CLI::App& app, Invocation& invocation);
 void add_version(CLI::App& app, Invocation& invocation);
 void add_completion(CLI::App& app, Invocation& invocation);

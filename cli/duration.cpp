@@ -82,4 +82,38 @@ std::optional<std::string> parse_time(std::string_view text, std::chrono::system
   return formatted;
 }
 
+std::optional<std::int64_t> parse_time_ms(std::string_view text, std::chrono::system_clock::time_point now) {
+  const auto rfc3339 = parse_time(text, now);
+  if (!rfc3339) return std::nullopt;
+  std::string_view rest = *rfc3339;
+  // The shape is known up to the seconds.
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    int value = 0;
+    std::from_chars(rest.data() + at, rest.data() + at + digits, value);
+    return value;
+  };
+  const std::chrono::year_month_day day{std::chrono::year(number(0, 4)), std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                        std::chrono::day(static_cast<unsigned>(number(8, 2)))};
+  const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
+  if (!day.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  std::int64_t ms = std::chrono::sys_days(day).time_since_epoch().count() * std::int64_t{86'400'000} + hour * 3'600'000LL +
+                    minute * 60'000LL + second * 1000LL;
+  rest.remove_prefix(19);
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    if (rest.empty() || rest[0] < '0' || rest[0] > '9') return std::nullopt;
+    for (int unit = 100; !rest.empty() && rest[0] >= '0' && rest[0] <= '9'; unit /= 10) {
+      ms += unit * (rest[0] - '0');
+      rest.remove_prefix(1);
+    }
+  }
+  if (rest == "Z" || rest == "z") return ms;
+  const auto digit = [&](std::size_t at) { return rest[at] >= '0' && rest[at] <= '9'; };
+  const bool zone =
+      rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && digit(1) && digit(2) && rest[3] == ':' && digit(4) && digit(5);
+  if (!zone) return std::nullopt;
+  const std::int64_t behind = number(1, 2) * 3'600'000LL + number(4, 2) * 60'000LL;
+  return rest[0] == '+' ? ms - behind : ms + behind;
+}
+
 }  // namespace runfold::cli

@@ -23,4 +23,7 @@ namespace runfold::cli {
 /// day's start. Absent when it is none of these.
 [[nodiscard]] std::optional<std::string> parse_time(std::string_view text, std::chrono::system_clock::time_point now);
 
+/// The same as a number: milliseconds since the Unix epoch. Absent when parse_time() finds no time, or no such day is.
+[[nodiscard]] std::optional<std::int64_t> parse_time_ms(std::string_view text, std::chrono::system_clock::time_point now);
+
 }  // namespace runfold::cli

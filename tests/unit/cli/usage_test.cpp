@@ -47,6 +47,15 @@ TEST_F(Usage, AWrongCommandLineExitsWithTwoAndSaysWhy) {
                                                     {"emit", "--json", "/no/such/file"},
                                                     {"log", "--level", "loud", "m"},
                                                     {"log", "--detail", "{", "m"},
+                                                    {"dead-letters"},
+                                                    {"dead-letters", "show"},
+                                                    {"dead-letters", "show", "runfold.events/3"},
+                                                    {"dead-letters", "list", "--limit", "0"},
+                                                    {"dead-letters", "list", "--from", "2026-02-30"},
+                                                    {"dead-letters", "redrive"},
+                                                    {"dead-letters", "redrive", "--dry-run"},
+                                                    {"dead-letters", "redrive", "1/-2"},
+                                                    {"dead-letters", "redrive", "--all", "1/2"},
                                                     {"topics"},
                                                     {"completion", "tcsh"}};
   for (const auto& arguments : wrong) {
@@ -62,6 +71,7 @@ TEST_F(Usage, AWrongCommandLineExitsWithTwoAndSaysWhy) {
 TEST_F(Usage, AWrongSettingExitsWith78AndNamesIt) {
   EXPECT_EQ(runfold({"emit", "heartbeat", "--run-id", "r", "--connector", "c"}).exit_code, 78) << "no Kafka is configured";
   EXPECT_EQ(runfold({"topics", "verify"}).exit_code, 78);
+  EXPECT_EQ(runfold({"dead-letters", "list"}).exit_code, 78);
   const Printed property = runfold({"topics", "verify", "-X", "no.such.property=1"});
   EXPECT_EQ(property.exit_code, 78);
   EXPECT_NE(property.err.find("no.such.property"), std::string::npos);
@@ -75,7 +85,8 @@ TEST_F(Usage, AWrongSettingExitsWith78AndNamesIt) {
 
 TEST_F(Usage, EveryCommandHasHelpWithExamples) {
   EXPECT_EQ(runfold({"--help"}).exit_code, 0);
-  for (const char* command : {"exec", "emit", "log", "runs", "logs", "api-failures", "operations", "topics", "completion"}) {
+  for (const char* command :
+       {"exec", "emit", "log", "runs", "logs", "api-failures", "operations", "dead-letters", "topics", "completion"}) {
     const Printed printed = runfold({command, "--help"});
     EXPECT_EQ(printed.exit_code, 0) << command;
     EXPECT_NE(printed.out.find("Examples:"), std::string::npos) << command;
