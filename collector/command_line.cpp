@@ -15,7 +15,8 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   app.require_subcommand(0, 1);
   app.footer(
       "Flags win over the environment, which wins over the file.\n"
-      "Exit codes: 0 stopped as asked; 1 failed; 2 usage; 69 an address, a file or a service is in use or away, try again;\n"
+      "Exit codes: 0 stopped as asked; 1 failed, or verify found a difference; 2 usage; 69 an address, a file or a service is in use or "
+      "away, try again;\n"
       "78 the configuration is bad.");
 
   CommandLine line;
@@ -36,6 +37,15 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   app.add_flag("--version", wants_version, "Print the version");
   app.add_subcommand("run", "Run the collector (the default)");
   const auto* validate = app.add_subcommand("validate", "Check the configuration and say what the collector would do");
+  auto* verify = app.add_subcommand("verify", "Say whether two stores hold the same truth; writes to neither");
+  verify->add_option("A", line.verify.a, "A store, for example sqlite:/var/lib/runfold/runfold.db")->required()->type_name("URL");
+  verify->add_option("B", line.verify.b, "The other one")->required()->type_name("URL");
+  verify->add_option("--limit", line.verify.limit, "How many differences are printed; all are counted")->capture_default_str();
+  verify->add_flag("--json", line.verify.json, "Print JSON, one document a line");
+  verify->footer(
+      "Compared are runs, logs and their records in any order, API failures and operations; not what depends on how a store was\n"
+      "filled: revisions, offset bounds, chunk borders, and verdicts that are only presumptions (lost).\n"
+      "Exit codes: 0 the same; 1 different; 2 usage; 69 a store is in use or away; 78 a store is none, or damaged.");
   const auto* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -43,7 +53,10 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
-  line.command = wants_version || version->parsed() ? Command::kVersion : validate->parsed() ? Command::kValidate : Command::kRun;
+  line.command = verify->parsed()                     ? Command::kVerify
+                 : wants_version || version->parsed() ? Command::kVersion
+                 : validate->parsed()                 ? Command::kValidate
+                                                      : Command::kRun;
   return line;
 }
 

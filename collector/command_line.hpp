@@ -8,11 +8,21 @@
 
 namespace runfold::collector {
 
-enum class Command : std::uint8_t { kRun, kValidate, kVersion };
+enum class Command : std::uint8_t { kRun, kValidate, kVerify, kVersion };
+
+/// What `verify` is told.
+struct VerifyFlags {
+  std::string a;
+  std::string b;
+  /// How many differences are printed; all are counted.
+  std::size_t limit = 20;
+  bool json = false;
+};
 
 struct CommandLine {
   Command command = Command::kRun;
   ConfigFlags flags;
+  VerifyFlags verify;
 };
 
 /// Reads the command line; help goes to stdout, what is wrong with it to stderr. An int: the process is to exit with it.

@@ -1,6 +1,6 @@
 // runfold-collector: reads the configuration, makes the parts in their order, runs them until told to stop.
+#include "collector/main.hpp"
 #include "collector/api/api.hpp"
-#include "collector/command_line.hpp"
 #include "collector/config.hpp"
 #include "collector/health.hpp"
 #include "collector/health_routes.hpp"
@@ -46,11 +46,6 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
-
-// Exit codes, as in sysexits.h: what a supervisor can tell apart.
-constexpr int kFailed = 1;             // something broke that trying again may or may not mend; the log says what
-constexpr int kUnavailable = 69;       // an address, file or service that is in use or away; trying again may help
-constexpr int kBadConfiguration = 78;  // trying again does not help
 
 /// How long requests under way may take to finish when the collector stops.
 constexpr auto kHttpGrace = 2s;
@@ -145,9 +140,6 @@ bool refuses(const Config& config) {
   return !config.problems().empty();
 }
 
-int exit_code(const StoreError& error) {
-  return error.retryable() ? kUnavailable : kBadConfiguration;
-}
 int exit_code(const http::Error& error) {
   return error.code == http::Errc::kInvalid ? kBadConfiguration : kUnavailable;
 }
@@ -395,12 +387,14 @@ int main(int argc, char** argv) {
     if (const int* code = std::get_if<int>(&line)) {
       return *code;
     }
-    const auto& [command, flags] = std::get<runfold::collector::CommandLine>(line);
-    switch (command) {
+    const auto& asked = std::get<runfold::collector::CommandLine>(line);
+    switch (asked.command) {
       case runfold::collector::Command::kRun:
-        return runfold::collector::run(flags);
+        return runfold::collector::run(asked.flags);
       case runfold::collector::Command::kValidate:
-        return runfold::collector::validate(flags);
+        return runfold::collector::validate(asked.flags);
+      case runfold::collector::Command::kVerify:
+        return runfold::collector::run_verify(asked.verify);
       case runfold::collector::Command::kVersion:
         std::cout << runfold::collector::kProgram << "\n";
         return 0;

@@ -1,0 +1,21 @@
+// The commands of runfold-collector that have a file of their own, and the exit codes of all.
+#pragma once
+
+#include "collector/command_line.hpp"
+#include "collector/store/error.hpp"
+
+namespace runfold::collector {
+
+// Exit codes, as in sysexits.h: what a supervisor can tell apart.
+inline constexpr int kFailed = 1;             // something broke that trying again may or may not mend; the log says what
+inline constexpr int kUnavailable = 69;       // an address, file or service that is in use or away; trying again may help
+inline constexpr int kBadConfiguration = 78;  // trying again does not help
+
+[[nodiscard]] inline int exit_code(const StoreError& error) {
+  return error.retryable() ? kUnavailable : kBadConfiguration;
+}
+
+/// Says whether two stores hold the same truth. Returns the exit code.
+[[nodiscard]] int run_verify(const VerifyFlags& flags);
+
+}  // namespace runfold::collector
