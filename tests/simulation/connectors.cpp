@@ -222,6 +222,7 @@ void Connectors::emit_logs(Run& run, Source& source) {
   if (source.numbered && source.last_batch && random_.percent(static_cast<std::size_t>(manners_.duplicated))) {
     // Sent again in another grouping: the end of the last batch with what is new.
     const auto& last = *source.last_batch;
+    *batch.mutable_identity() = last.identity();
     const int again = 1 + static_cast<int>(random_.below(static_cast<std::size_t>(last.records_size())));
     batch.set_first_sequence(source.log_sequence + 1 - static_cast<std::uint64_t>(again));
     for (int i = last.records_size() - again; i < last.records_size(); ++i) *batch.add_records() = last.records(i);

@@ -38,7 +38,7 @@ std::size_t shortest(std::uint64_t seed) {
 }
 
 int report(std::uint64_t seed, const std::string& what, bool shrink) {
-  std::printf("seed %llu fails: %s\n", static_cast<unsigned long long>(seed), what.c_str());
+  std::printf("seed %llu of %zu actions fails: %s\n", static_cast<unsigned long long>(seed), actions_of(seed), what.c_str());
   if (shrink) {
     const std::size_t actions = shortest(seed);
     const std::string then = failure(seed, actions, false).value_or(what);

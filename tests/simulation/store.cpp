@@ -57,6 +57,7 @@ class MemoryWriter final : public collector::Writer {
   StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
     return load(keys, tables_.rows.run_logs);
   }
+  StoreResult<collector::Trimmed> trim(const collector::Retention&, const collector::TrimStep&) override { return collector::Trimmed{}; }
   StoreResult<> forget_offsets() override { return {}; }
 
  private:
@@ -118,6 +119,11 @@ StoreResult<std::vector<std::optional<RunRow>>> FaultyWriter::load_runs(std::spa
 StoreResult<std::vector<std::optional<RunLogsRow>>> FaultyWriter::load_run_logs(std::span<const RunKey> keys) {
   if (dead_ || !store_is_up_) return trouble("the model store is down");
   return writer_->load_run_logs(keys);
+}
+
+StoreResult<collector::Trimmed> FaultyWriter::trim(const collector::Retention& keep, const collector::TrimStep& step) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  return writer_->trim(keep, step);
 }
 
 }  // namespace runfold::simulation

@@ -91,6 +91,7 @@ class FaultyWriter final : public collector::Writer {
   collector::StoreResult<> commit(const collector::Batch& batch) override;
   collector::StoreResult<std::vector<std::optional<collector::RunRow>>> load_runs(std::span<const collector::RunKey> keys) override;
   collector::StoreResult<std::vector<std::optional<collector::RunLogsRow>>> load_run_logs(std::span<const collector::RunKey> keys) override;
+  collector::StoreResult<collector::Trimmed> trim(const collector::Retention& keep, const collector::TrimStep& step) override;
   collector::StoreResult<> forget_offsets() override { return {}; }
 
  private:
