@@ -1,6 +1,7 @@
 // Prepares sealed batches and brings them into the store.
 #include "collector/commit.hpp"
 
+#include "collector/failpoint.hpp"
 #include "collector/log_chunk.hpp"
 #include "runfold/v1/run.pb.h"
 
@@ -67,16 +68,19 @@ struct Committer::Workshop {
         }
         for (const DeadLetter& letter : batch.dead_letters) observer.dead_letter(letter.origin.topic, letter.reason);
         batch.dead_letters.clear();
+        failpoint("after-dead-letters");
       }
 
       attempt.component = "store";
       const auto begin = Clock::now();
       prepare(batch, sinks);
+      failpoint("before-commit");
       if (auto committed = writer.commit(batch.rows); !committed) {
         observer.commit_failed(committed.error().message);
         attempt.error = std::move(committed.error());
         return attempt;
       }
+      failpoint("after-commit");
       observer.committed(batch.counts, Clock::now() - begin);
       if (!batch.rows.outbox.empty() && outbox_grew) outbox_grew();
     } catch (const std::exception& error) {

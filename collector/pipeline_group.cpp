@@ -1,4 +1,5 @@
 // Takes partitions over and gives them back: claim before the first record, commit before the last is let go.
+#include "collector/failpoint.hpp"
 #include "collector/pipeline_impl.hpp"
 
 #include <algorithm>
@@ -127,6 +128,7 @@ void PipelineImpl::on_revoke(std::span<const kafka::TopicPartition> taken, bool 
                    : "the last records were not committed before the partitions went; their next owner folds them again");
     }
   }
+  failpoint("in-revoke");
   drop_folded();
   for (const kafka::TopicPartition& at : taken) observer_.lag_gone(at.topic, at.partition);
   partitions_.clear();  // The group takes all and gives anew: the consumer refuses cooperative assignors.
