@@ -44,7 +44,8 @@ CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<s
   for (const auto& [property, value] : properties) config << "  " << property << ": " << value << "\n";
 }
 
-void CollectorUnderTest::start(const std::string& bootstrap_servers, const std::vector<std::string>& arguments) {
+void CollectorUnderTest::start(const std::string& bootstrap_servers, const std::vector<std::string>& arguments,
+                               const std::string& failpoint) {
   const std::string servers = bootstrap_servers.empty() ? broker_properties().get("bootstrap.servers").value() : bootstrap_servers;
   std::vector<std::string> command{RUNFOLD_BINARY_DIR "/runfold-collector",
                                    "--config",
@@ -59,6 +60,7 @@ void CollectorUnderTest::start(const std::string& bootstrap_servers, const std::
                                    group_};
   command.insert(command.end(), arguments.begin(), arguments.end());
   const std::map<std::string, std::string> environment{{"RUNFOLD_STATE_DIR", folder_.path().string()},
+                                                       {"RUNFOLD_FAILPOINT", failpoint},
                                                        {"RUNFOLD_BOOTSTRAP_SERVERS", ""},
                                                        {"RUNFOLD_CONFIG", ""},
                                                        {"RUNFOLD_STORE", ""},

@@ -25,10 +25,12 @@ class CollectorUnderTest {
   /// its configuration.
   explicit CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka = {});
 
-  /// Starts it, at another address of Kafka if one is given, with more arguments if there are any.
-  void start(const std::string& bootstrap_servers = {}, const std::vector<std::string>& arguments = {});
+  /// Starts it, at another address of Kafka if one is given, with more arguments if there are any. At a failpoint it kills
+  /// itself: see collector/failpoint.hpp.
+  void start(const std::string& bootstrap_servers = {}, const std::vector<std::string>& arguments = {}, const std::string& failpoint = {});
   /// SIGKILL.
   void kill();
+  void signal(int number) { program_->signal(number); }
   /// SIGTERM. The exit code; -1 when it did not end by itself in time.
   int terminate();
 
@@ -42,8 +44,8 @@ class CollectorUnderTest {
   /// /readyz says that it is ready; false when it is not in time, or has ended.
   [[nodiscard]] bool ready();
 
-  [[nodiscard]] const std::string& group() const noexcept { return group_; }
   [[nodiscard]] const kafka::TopicNames& topics() const noexcept { return topics_; }
+  [[nodiscard]] const std::string& group() const noexcept { return group_; }
   [[nodiscard]] std::filesystem::path store_path() const { return folder_.path() / "store.db"; }
   /// Reads the store beside the collector; null while there is none.
   [[nodiscard]] std::unique_ptr<Query> query() const;

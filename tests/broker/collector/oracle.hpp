@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -74,7 +75,8 @@ struct Oracle {
   std::map<std::string, ExpectedOperation> operations;
   /// By topic and partition: the offset behind the last record.
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> ends;
-  std::uint64_t events_sent = 0;
+  /// Where records stand that cannot be read: topic, partition, offset.
+  std::set<std::tuple<std::string, std::int32_t, std::int64_t>> poison;
 };
 
 }  // namespace runfold::collector::test

@@ -6,11 +6,13 @@
 #include "runfold/v1/operation.pb.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <random>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,8 +34,9 @@ void set_time(google::protobuf::Duration& time, std::int64_t length_ns) {
 
 class Workload::Impl {
  public:
-  Impl(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events)
-      : topics_(std::move(topics)), random_(seed) {
+  Impl(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events,
+       Mischief mischief)
+      : topics_(std::move(topics)), random_(seed), mischief_(mischief) {
     auto made = kafka::Producer::create(properties, [this](const kafka::Delivery& delivery) { delivered(delivery); });
     producer_ = std::move(made.value());
     for (std::size_t i = 0; i < runs; ++i) {
@@ -57,6 +60,8 @@ class Workload::Impl {
       if (pick(10) == 0) send_logs(run);
       if (pick(200) == 0) send_operation();
       send_event(run);
+      if (pick(1'000) < mischief_.poison_per_mille) send_poison(run);
+      send_overtaken(1);
       if (run.left == 0) {
         flush_late(run);
         active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(place));
@@ -67,13 +72,15 @@ class Workload::Impl {
   }
 
   Oracle finish() {
+    send_overtaken(overtaken_.size() + mischief_.reorder_within);
+    for (const auto& [run, bytes] : std::exchange(late_, {})) hand_over(runs_[run], bytes);
     flush();
     for (std::int32_t partition = 0; partition < kPartitions; ++partition) send_last(partition);
     flush();
     return std::move(oracle_);
   }
 
-  std::uint64_t events_sent() const noexcept { return oracle_.events_sent; }
+  std::uint64_t events_sent() const noexcept { return events_sent_; }
 
  private:
   struct Run {
@@ -187,11 +194,19 @@ class Workload::Impl {
       run.late = bytes;
       return;
     }
-    hand_over(run, bytes);
+    const auto number = static_cast<std::size_t>(&run - runs_.data());
+    bool direct = false;
+    if (pick(1'000) < mischief_.late_per_mille) {
+      late_.emplace_back(number, bytes);
+    } else if (pick(100) < mischief_.reordered_percent) {
+      overtaken_.push_back({number, bytes, 1 + pick(mischief_.reorder_within)});
+    } else {
+      hand_over(run, bytes);
+      direct = true;
+    }
     flush_late(run);
     // A repeat: only a numbered one can be recognised, and only the first one counts.
-    if (run.numbered && pick(50) == 0) {
-      ++oracle_.events_sent;
+    if (direct && run.numbered && pick(100) < mischief_.repeats_percent) {
       produce(topics_.events, run.id, bytes, {});
     }
   }
@@ -200,8 +215,31 @@ class Workload::Impl {
     if (!run.late.empty()) hand_over(run, std::exchange(run.late, {}));
   }
 
+  /// Time goes on by so many events: what has been overtaken by enough of them is sent.
+  void send_overtaken(std::size_t events) {
+    for (auto at = overtaken_.begin(); at != overtaken_.end();) {
+      at->wait -= std::min(at->wait, events);
+      if (at->wait > 0) {
+        ++at;
+        continue;
+      }
+      hand_over(runs_[at->run], at->bytes);
+      at = overtaken_.erase(at);
+    }
+  }
+
+  void send_poison(const Run& run) {
+    static constexpr std::array<std::string_view, 4> kPoison{"\xff\xff\xff", "{\"run_id\": 1}", "\x0a\xff\xff\xff\xff\x0f",
+                                                             "\x0a\x02\xc3\x28"};
+    const std::string& topic = pick(2) == 0 ? topics_.events : topics_.logs;
+    const auto on_delivery = [this, topic](std::int32_t partition, std::int64_t offset) {
+      oracle_.poison.insert({topic, partition, offset});
+    };
+    produce(topic, run.id, std::string(kPoison[pick(kPoison.size())]), on_delivery);
+  }
+
   void hand_over(Run& run, const std::string& bytes, std::int32_t to_partition = -1) {
-    ++oracle_.events_sent;
+    ++events_sent_;
     const auto on_delivery = [&expected = oracle_.runs[run.id]](std::int32_t partition, std::int64_t offset) {
       auto& bounds = expected.offsets.try_emplace(partition, offset, offset).first->second;
       bounds = {std::min(bounds.first, offset), std::max(bounds.second, offset)};
@@ -376,18 +414,29 @@ class Workload::Impl {
 
   kafka::TopicNames topics_;
   std::mt19937_64 random_;
+  Mischief mischief_;
+  struct Overtaken {
+    std::size_t run = 0;
+    std::string bytes;
+    std::size_t wait = 0;
+  };
+  std::vector<Overtaken> overtaken_;
+  /// By run.
+  std::vector<std::pair<std::size_t, std::string>> late_;
   std::unique_ptr<kafka::Producer> producer_;
   std::vector<Waiting> waiting_;
   std::vector<Run> runs_;
   std::vector<std::size_t> active_;
   std::int64_t operation_now_ns_ = kBegin_ns;
   std::size_t sent_ = 0;
+  std::uint64_t events_sent_ = 0;
   std::string trouble_;
   Oracle oracle_;
 };
 
-Workload::Workload(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events)
-    : impl_(std::make_unique<Impl>(properties, std::move(topics), seed, runs, events)) {}
+Workload::Workload(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events,
+                   Mischief mischief)
+    : impl_(std::make_unique<Impl>(properties, std::move(topics), seed, runs, events, mischief)) {}
 Workload::~Workload() = default;
 
 bool Workload::send(std::size_t records) {

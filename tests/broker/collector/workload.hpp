@@ -11,6 +11,19 @@
 
 namespace runfold::collector::test {
 
+/// What befalls the records on their way, beyond the few repeats and swaps that there always are.
+struct Mischief {
+  /// Of a hundred events of numbered runs, so many come twice.
+  unsigned repeats_percent = 2;
+  /// Of a hundred events, so many are overtaken by up to `reorder_within` records of others and of their own run.
+  unsigned reordered_percent = 0;
+  std::size_t reorder_within = 64;
+  /// Of a thousand events, so many come when all else has been sent, long after their run has ended.
+  unsigned late_per_mille = 0;
+  /// Of a thousand records, so many are followed by one that cannot be read.
+  unsigned poison_per_mille = 0;
+};
+
 /// Sends a made-up world to Kafka, bit by bit, and keeps the oracle of what was sent.
 ///
 /// Half of the runs number their records; some of those records come twice, some in another order. The other half do not:
@@ -20,7 +33,8 @@ namespace runfold::collector::test {
 class Workload {
  public:
   /// `events` is about how many events there will be; there are about a tenth as many batches of logs. The topics have kPartitions each.
-  Workload(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events);
+  Workload(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events,
+           Mischief mischief = {});
   ~Workload();
 
   /// Sends about so many records. False when there is no more to send.
@@ -29,7 +43,7 @@ class Workload {
   /// gives what must become of it all. Call it once, when send() has said false.
   [[nodiscard]] Oracle finish();
 
-  /// Events sent so far, repeats included.
+  /// Different events sent so far: what is to be folded.
   [[nodiscard]] std::uint64_t events_sent() const noexcept;
 
  private:

@@ -1,0 +1,109 @@
+// Whatever fails, and however often, the store equals the oracle and all that cannot be read is in the dead letters.
+#include "tests/broker/collector/world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+namespace runfold::collector::test {
+namespace {
+
+using Kind = Fault::Kind;
+
+// Under a sanitizer the same faults, fewer times: what it looks for shows at the first.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kKills = 10;
+constexpr int kDeaths = 2;
+#else
+constexpr int kKills = 50;
+constexpr int kDeaths = 10;
+#endif
+
+const std::vector<std::string>& failpoints() {
+  static const std::vector<std::string> kNames{"before-commit", "after-commit", "after-dead-letters", "in-revoke"};
+  return kNames;
+}
+
+/// One Kafka for all that breaks it: those tests leave it running as they found it.
+class Faults : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    broker_ = std::make_unique<runfold::test::RestartableBroker>();
+    const char* before = std::getenv("RUNFOLD_TEST_BOOTSTRAP");
+    before_ = before == nullptr ? "" : before;
+    ::setenv("RUNFOLD_TEST_BOOTSTRAP", broker_->address().c_str(), 1);
+  }
+  static void TearDownTestSuite() {
+    ::setenv("RUNFOLD_TEST_BOOTSTRAP", before_.c_str(), 1);
+    broker_.reset();
+  }
+
+  static std::unique_ptr<runfold::test::RestartableBroker> broker_;
+  static std::string before_;
+};
+std::unique_ptr<runfold::test::RestartableBroker> Faults::broker_;
+std::string Faults::before_;
+
+TEST_F(Faults, KillsAtRandomPointsLoseNothingAndCountNothingTwice) {
+  World world({.seed = 50, .runs = 300, .events = std::size_t{kKills} * 1'200}, *broker_);
+  world.run(std::vector<Fault>(kKills));
+  std::cout << world.summary() << "\n";
+  EXPECT_EQ(world.befell("kills"), kKills);
+}
+
+TEST_F(Faults, DyingAtEachPlaceOfACommitOrARevokeLosesNothingAndCountsNothingTwice) {
+  World::Options options{.seed = 51, .runs = 300, .events = std::size_t{kDeaths} * 12'000};
+  options.mischief.poison_per_mille = 20;
+  World world(options, *broker_);
+  std::vector<Fault> faults;
+  for (int times = 0; times < kDeaths; ++times) {
+    for (const std::string& where : failpoints()) faults.push_back({Kind::kFailpoint, where});
+  }
+  world.run(faults);
+  std::cout << world.summary() << "\n";
+  for (const std::string& where : failpoints()) EXPECT_EQ(world.befell("deaths " + where), kDeaths) << where;
+}
+
+TEST_F(Faults, ACollectorStoppedBeyondItsSessionWritesNothingThatAnotherHasTakenOver) {
+  World world({.seed = 52, .runs = 100, .events = 20'000}, *broker_);
+  world.run({{Kind::kStop}, {Kind::kTakeover}, {Kind::kKill}, {Kind::kStop}, {Kind::kTakeover}});
+  std::cout << world.summary() << "\n";
+  EXPECT_GE(world.befell("takeovers refused"), 2);
+}
+
+TEST_F(Faults, AKafkaThatIsKilledAndComesBackCostsNothing) {
+  World world({.seed = 53, .runs = 100, .events = 20'000}, *broker_);
+  world.run({{Kind::kBrokerCrash}, {Kind::kRebalance}, {Kind::kBrokerCrash}});
+  std::cout << world.summary() << "\n";
+}
+
+/// tests/chaos/run says how many; a bare run of the tests makes none.
+TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
+  const char* asked = std::getenv("RUNFOLD_CHAOS_ROUNDS");
+  if (asked == nullptr) GTEST_SKIP() << "asked for by tests/chaos/run";
+  const char* seed_text = std::getenv("RUNFOLD_CHAOS_SEED");
+  const std::uint64_t first = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
+  for (std::uint64_t round = 0; round < std::strtoull(asked, nullptr, 10); ++round) {
+    std::mt19937_64 random(first + round);
+    std::vector<Fault> faults(20 + random() % 20);
+    for (Fault& fault : faults) {
+      const auto drawn = random() % 100;
+      if (drawn < 60) continue;  // A kill.
+      fault.kind = drawn < 85   ? Kind::kFailpoint
+                   : drawn < 94 ? Kind::kRebalance
+                   : drawn < 96 ? Kind::kStop
+                   : drawn < 98 ? Kind::kTakeover
+                                : Kind::kBrokerCrash;
+      if (fault.kind == Kind::kFailpoint) fault.where = failpoints()[random() % failpoints().size()];
+    }
+    World world({.seed = first + round, .runs = 200, .events = 60'000}, *broker_);
+    world.run(faults);
+    std::cout << "round " << round + 1 << " of " << asked << ", seed " << first + round << ": " << world.summary() << ": "
+              << (HasFailure() ? "DIFFERENT" : "equal") << std::endl;
+    ASSERT_FALSE(HasFailure()) << "again with: tests/chaos/run --rounds 1 --seed " << first + round;
+  }
+}
+
+}  // namespace
+}  // namespace runfold::collector::test

@@ -1,0 +1,48 @@
+// A real Apache Kafka of a test's own, which the test may kill and start again with the same data at the same address.
+#pragma once
+
+#include "tests/support/program.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/wait_until.hpp"
+
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace runfold::test {
+
+/// Where tests/broker/with-broker works, deploy/kafka/dev-broker does. The kernel ends the broker should the test be killed.
+class RestartableBroker {
+ public:
+  RestartableBroker() { start(); }
+
+  /// Waits until it answers.
+  void start() {
+    program_ = std::make_unique<Program>(std::vector<std::string>{"/usr/bin/setpriv", "--pdeathsig", "KILL", "deploy/kafka/dev-broker",
+                                                                  "run", "--data", folder_.path().string()});
+    const bool up = wait_until([&] { return program_->err().find("Kafka Server started") != std::string::npos || !program_->running(); });
+    if (!up || !program_->running()) throw std::runtime_error("the broker does not start: " + program_->err());
+  }
+  /// SIGKILL: what it has not written is lost, as in a crash of the process.
+  void kill() {
+    program_->signal(SIGKILL);
+    static_cast<void>(program_->wait());
+  }
+
+  /// bootstrap.servers; the same after each start.
+  [[nodiscard]] std::string address() const {
+    std::string port;
+    std::ifstream(folder_.path() / "port") >> port;
+    return "127.0.0.1:" + port;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace runfold::test
