@@ -164,7 +164,7 @@ void ModelConsumer::lose(bool lost) {
 void ModelConsumer::attend_the_group() {
   Member& me = *member_;
   if (me.expelled) {
-    if (kafka_.random_.percent(50)) return;  // It has not heard of it, and reads on what was fetched before.
+    if (kafka_.random_.percent(85)) return;  // It has not heard of it, and reads on what was fetched before.
     me.expelled = false;
     lose(true);
     kafka_.join(me);

@@ -7,7 +7,7 @@
 
 namespace runfold::simulation {
 
-World::World(std::uint64_t seed, const Trace& trace)
+World::World(std::uint64_t seed, Stores stores, const Trace& trace)
     : random_(seed), trace_(trace), kafka_(random_, trace), connectors_(random_, kafka_, manners_, trace), witness_(kafka_, trace) {
   set_time(kBegin);
   const auto sometimes = [this](std::size_t percent_of_seeds, std::size_t value) { return random_.percent(percent_of_seeds) ? value : 0; };
@@ -22,7 +22,7 @@ World::World(std::uint64_t seed, const Trace& trace)
   manners_.create_time = random_.percent(40);
   roughness_ = random_.percent(15) ? 0 : 10 + random_.below(80);
   actions_ = 60 + random_.below(240);
-  storage_ = seed % 32 == 31 ? sqlite_storage() : memory_storage();
+  storage_ = stores == Stores::kSqlite || (stores == Stores::kBoth && seed % 32 == 31) ? sqlite_storage() : memory_storage();
 
   const auto partitions = static_cast<std::int32_t>(1 + random_.below(3));
   kafka_.create(kEvents, partitions);
@@ -100,7 +100,7 @@ void World::run_job(Collector& collector) {
 
 void World::trouble() {
   const auto runs = [](const Collector& c) { return c.runs(); };
-  switch (random_.below(12)) {
+  switch (random_.below(14)) {
     case 0:
       trace_("  the store goes down");
       store_is_up_ = false;
@@ -130,20 +130,16 @@ void World::trouble() {
         collector->halted = true;
       }
       return;
-    case 8: {
-      std::vector<Member*> silent;
-      for (const auto& collector : collectors_) {
-        Member& member = kafka_.member(collector->id());
-        if (member.joined && (!collector->runs() || collector->halted)) silent.push_back(&member);
-      }
-      if (!silent.empty()) kafka_.expire(*silent[random_.below(silent.size())]);
-      return;
-    }
+    case 8:
     case 9:
+    case 10:  // It is dead, halted, slow, or Kafka cannot hear it.
+      kafka_.expire(kafka_.member(collectors_[random_.below(collectors_.size())]->id()));
+      return;
+    case 11:
       trace_("  a rebalance");
       kafka_.rebalance();
       return;
-    case 10:
+    case 12:
       kafka_.letters = static_cast<ModelKafka::Letters>(random_.below(3));
       return;
     default:

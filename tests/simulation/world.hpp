@@ -13,9 +13,12 @@
 
 namespace runfold::simulation {
 
+/// What the collectors of a seed write to: maps, the real SQLite store, or the one or the other as the seed has it.
+enum class Stores { kBoth, kSqlite };
+
 class World {
  public:
-  World(std::uint64_t seed, const Trace& trace);
+  World(std::uint64_t seed, Stores stores, const Trace& trace);
 
   /// How many actions the seed has.
   [[nodiscard]] std::size_t actions() const noexcept { return actions_; }
