@@ -8,9 +8,11 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <iostream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -26,6 +28,8 @@ struct Load {
   /// Runs under way at the same time.
   std::uint32_t concurrent = 500;
   std::int32_t partitions = 4;
+  /// Records a second; 0: as fast as Kafka takes them.
+  std::uint32_t rate = 0;
 };
 
 /// The event of a run at a place in its life: Started, pairs of StepStarted and StepCompleted with Progress between, Completed.
@@ -84,12 +88,15 @@ int fill(const Load& load) {
                     failed += delivery.error ? 1 : 0;
                   }).value();
   std::uint64_t bytes = 0;
+  std::uint64_t sent = 0;
+  const auto begin = std::chrono::steady_clock::now();
   const auto send = [&](std::uint32_t run, std::uint32_t place) {
     const SyncEvent event = make_event(load, run, place);
     const std::string value = event.SerializeAsString();
     bytes += value.size();
     const runfold::kafka::OutRecord record{.topic = load.topic, .key = event.identity().run_id(), .value = value, .headers = {}};
     while (!producer->produce(record, 0)) producer->poll(std::chrono::milliseconds(100));
+    if (load.rate != 0) std::this_thread::sleep_until(begin + std::chrono::nanoseconds(1'000'000'000 / load.rate) * ++sent);
   };
   for (std::uint32_t first = 0; first < load.runs; first += load.concurrent) {
     const std::uint32_t end = std::min(first + load.concurrent, load.runs);
@@ -115,6 +122,7 @@ int main(int argc, char** argv) {
   app.add_option("--events-per-run", load.events_per_run);
   app.add_option("--concurrent", load.concurrent);
   app.add_option("--partitions", load.partitions);
+  app.add_option("--rate", load.rate);
   CLI11_PARSE(app, argc, argv);
   return fill(load);
 }
