@@ -37,6 +37,18 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   app.add_flag("--version", wants_version, "Print the version");
   app.add_subcommand("run", "Run the collector (the default)");
   const auto* validate = app.add_subcommand("validate", "Check the configuration and say what the collector would do");
+  auto* replay = app.add_subcommand("replay", "Rebuild a store from the topics; collectors that run and their sinks do not notice");
+  replay->add_option("--from", line.replay.from, "earliest, or a time of Kafka's such as 2026-05-16T14:32:11Z")->type_name("WHEN");
+  replay->add_option("--to", line.replay.to, "A time; unless given, what there is now")->type_name("WHEN");
+  replay->add_option("--into", line.replay.into, "The store to fill, for example sqlite:rebuilt.db; it must be new")
+      ->required()
+      ->type_name("URL");
+  replay->add_flag("--resume", line.replay.resume, "Go on into a store that a replay was broken off in, from the offsets that stand there");
+  replay->footer(
+      "Reads outside of the group, commits nothing to Kafka, fills no outbox, and sends no dead letters again. What it needs of\n"
+      "the configuration is where Kafka is, the topics' names, commit and limits; --store and --listen do not matter.\n"
+      "Exit codes: 0 complete; 1 broken off; 2 usage; 69 Kafka or the store is away; 78 the store is not new, or the configuration is "
+      "bad.");
   auto* verify = app.add_subcommand("verify", "Say whether two stores hold the same truth; writes to neither");
   verify->add_option("A", line.verify.a, "A store, for example sqlite:/var/lib/runfold/runfold.db")->required()->type_name("URL");
   verify->add_option("B", line.verify.b, "The other one")->required()->type_name("URL");
@@ -53,7 +65,8 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
-  line.command = verify->parsed()                     ? Command::kVerify
+  line.command = replay->parsed()                     ? Command::kReplay
+                 : verify->parsed()                   ? Command::kVerify
                  : wants_version || version->parsed() ? Command::kVersion
                  : validate->parsed()                 ? Command::kValidate
                                                       : Command::kRun;

@@ -8,7 +8,18 @@
 
 namespace runfold::collector {
 
-enum class Command : std::uint8_t { kRun, kValidate, kVerify, kVersion };
+enum class Command : std::uint8_t { kRun, kValidate, kReplay, kVerify, kVersion };
+
+/// What `replay` is told beside the configuration.
+struct ReplayFlags {
+  /// "earliest" or an RFC 3339 time.
+  std::string from;
+  /// An RFC 3339 time; empty: what there is at the start.
+  std::string to;
+  /// The URL of the store to fill.
+  std::string into;
+  bool resume = false;
+};
 
 /// What `verify` is told.
 struct VerifyFlags {
@@ -22,6 +33,7 @@ struct VerifyFlags {
 struct CommandLine {
   Command command = Command::kRun;
   ConfigFlags flags;
+  ReplayFlags replay;
   VerifyFlags verify;
 };
 

@@ -42,6 +42,35 @@
 #include <unistd.h>
 
 namespace runfold::collector {
+
+bool refuses(const Config& config) {
+  for (const auto& problem : config.problems()) {
+    operator_log(3, problem);
+  }
+  return !config.problems().empty();
+}
+
+static Keep keep(const KeepConfig& config) {
+  Keep keep;
+  if (config.age) keep.age_ns = std::chrono::nanoseconds(*config.age).count();
+  keep.bytes = config.bytes;
+  return keep;
+}
+
+PipelineOptions pipeline_options(const Config& config) {
+  PipelineOptions options;
+  options.kafka = config.kafka;
+  options.topics = config.topics;
+  options.group = config.group;
+  options.commit_interval = config.commit.interval;
+  options.commit_rows = config.commit.rows;
+  options.commit_log_bytes = config.commit.log_bytes;
+  options.runs_in_memory = config.limits.runs_in_memory;
+  options.retention = {keep(config.retention.runs), keep(config.retention.logs)};
+  options.record_bytes = config.limits.record_bytes;
+  return options;
+}
+
 namespace {
 
 namespace asio = boost::asio;
@@ -132,14 +161,6 @@ StoreResult<std::unique_ptr<Store>> open_store(const StoreUrl& url, const Settin
 
 // ---- The collector from start to end. ----
 
-/// Prints what is wrong; true when something is.
-bool refuses(const Config& config) {
-  for (const auto& problem : config.problems()) {
-    operator_log(3, problem);
-  }
-  return !config.problems().empty();
-}
-
 int exit_code(const http::Error& error) {
   return error.code == http::Errc::kInvalid ? kBadConfiguration : kUnavailable;
 }
@@ -162,27 +183,11 @@ std::string what(const std::exception_ptr& thrown) {
   }
 }
 
-Keep keep(const KeepConfig& config) {
-  Keep keep;
-  if (config.age) keep.age_ns = std::chrono::nanoseconds(*config.age).count();
-  keep.bytes = config.bytes;
-  return keep;
-}
-
 PipelineOptions pipeline_options(const Config& config, const std::vector<SinkMaker>& makers) {
-  PipelineOptions options;
-  options.kafka = config.kafka;
-  options.topics = config.topics;
-  options.group = config.group;
+  PipelineOptions options = pipeline_options(config);
   for (const auto& maker : makers) {
     options.routes.push_back(maker.route);
   }
-  options.commit_interval = config.commit.interval;
-  options.commit_rows = config.commit.rows;
-  options.commit_log_bytes = config.commit.log_bytes;
-  options.runs_in_memory = config.limits.runs_in_memory;
-  options.retention = {keep(config.retention.runs), keep(config.retention.logs)};
-  options.record_bytes = config.limits.record_bytes;
   return options;
 }
 
@@ -393,6 +398,8 @@ int main(int argc, char** argv) {
         return runfold::collector::run(asked.flags);
       case runfold::collector::Command::kValidate:
         return runfold::collector::validate(asked.flags);
+      case runfold::collector::Command::kReplay:
+        return runfold::collector::run_replay(asked.flags, asked.replay);
       case runfold::collector::Command::kVerify:
         return runfold::collector::run_verify(asked.verify);
       case runfold::collector::Command::kVersion:

@@ -1,7 +1,9 @@
-// The commands of runfold-collector that have a file of their own, and the exit codes of all.
+// The commands of runfold-collector that have a file of their own, and what they share.
 #pragma once
 
 #include "collector/command_line.hpp"
+#include "collector/config.hpp"
+#include "collector/pipeline.hpp"
 #include "collector/store/error.hpp"
 
 namespace runfold::collector {
@@ -15,6 +17,13 @@ inline constexpr int kBadConfiguration = 78;  // trying again does not help
   return error.retryable() ? kUnavailable : kBadConfiguration;
 }
 
+/// Prints what is wrong with the configuration; true when something is.
+[[nodiscard]] bool refuses(const Config& config);
+/// What the configuration says of the pipeline, with no sinks.
+[[nodiscard]] PipelineOptions pipeline_options(const Config& config);
+
+/// Rebuilds a store from the topics. Returns the exit code.
+[[nodiscard]] int run_replay(const ConfigFlags& flags, const ReplayFlags& replay);
 /// Says whether two stores hold the same truth. Returns the exit code.
 [[nodiscard]] int run_verify(const VerifyFlags& flags);
 

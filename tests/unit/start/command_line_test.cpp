@@ -30,6 +30,23 @@ TEST(CommandLine, RunIsTheDefault) {
   EXPECT_EQ(line({"--version"}).command, Command::kVersion);
 }
 
+TEST(CommandLine, ReplayAndVerifyTakeWhatTheyAreAbout) {
+  const auto replay = line({"replay", "--from", "earliest", "--to", "2026-05-16T14:32:11Z", "--into", "sqlite:new.db", "--group", "g", "--resume"});
+  EXPECT_EQ(replay.command, Command::kReplay);
+  EXPECT_EQ(replay.replay.from, "earliest");
+  EXPECT_EQ(replay.replay.to, "2026-05-16T14:32:11Z");
+  EXPECT_EQ(replay.replay.into, "sqlite:new.db");
+  EXPECT_TRUE(replay.replay.resume);
+  EXPECT_EQ(replay.flags.group, "g");
+  const auto verify = line({"verify", "sqlite:a.db", "sqlite:b.db", "--limit", "3"});
+  EXPECT_EQ(verify.command, Command::kVerify);
+  EXPECT_EQ(verify.verify.a, "sqlite:a.db");
+  EXPECT_EQ(verify.verify.b, "sqlite:b.db");
+  EXPECT_EQ(verify.verify.limit, 3U);
+  EXPECT_EQ(std::get<int>(read({"replay", "--from", "earliest"})), 2);
+  EXPECT_EQ(std::get<int>(read({"verify", "sqlite:a.db"})), 2);
+}
+
 TEST(CommandLine, FlagsStandBeforeOrBehindTheCommand) {
   for (const auto& words : {std::vector<const char*>{"--config", "f", "validate"}, std::vector<const char*>{"validate", "--config", "f"}}) {
     EXPECT_EQ(line(words).flags.file, "f");
