@@ -40,7 +40,7 @@ std::string_view sentence(DecodeErrc code) noexcept {
     case DecodeErrc::kValue:
       return "a field is out of range: text that is not UTF-8, a time before 1970 or after 2262, a sequence number above 2^62";
     case DecodeErrc::kLimit:
-      return "more than 10000 records in a batch, or more than 1000 fields in a message";
+      return "more than 10000 records in a batch, more than 1000 fields in a message, or an operation's label longer than 1024 bytes";
   }
   return "it cannot be read";
 }

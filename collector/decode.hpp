@@ -21,7 +21,7 @@ enum class DecodeErrc : std::uint8_t {
   kIdentity,   ///< "identity": run_id or another name that a record must have is missing or too long
   kNoEvent,    ///< "no_event": a SyncEvent with none of the known variants
   kValue,      ///< "value": a field is outside its documented range, for example a time before 1970 or invalid UTF-8
-  kLimit,      ///< "limit": more fields, records or nesting than a record may have
+  kLimit,      ///< "limit": more fields or records, or longer labels, than a record may have
 };
 
 struct DecodeError {
@@ -37,8 +37,18 @@ struct DecodeError {
 template <class T>
 using DecodeResult = boost::system::result<T, DecodeError>;
 
-/// The views point into `value` and live as long as it does. Nothing is allocated but what `out` keeps for reuse
-/// (a vector of record views, at most 64 bytes of view a byte of value), nothing throws.
+// What hostile bytes can cost. The caller bounds the value (limits.record_bytes). Within it, a message has at most 1000
+// fields, a batch 10,000 records, a name 200 bytes (of an operation's status, name, owner and version: 1024); other text is
+// part of the value. Nesting is as deep as the contract, five messages: each is read by code of its own, what is unknown is
+// skipped without looking in, and groups are refused. So the work is linear in the value, and the stack is bounded.
+//
+// Events and operations allocate nothing. A batch allocates two vectors of views, which it keeps for reuse: together, and
+// also while one of them grows, at most kDecodeBytesPerByte bytes a byte of value, and never more than kDecodeMostBytes.
+// Nothing throws but std::bad_alloc for those.
+inline constexpr std::size_t kDecodeBytesPerByte = 128;
+inline constexpr std::size_t kDecodeMostBytes = 4 * 1024 * 1024;
+
+/// The views point into `value` and live as long as it does.
 [[nodiscard]] DecodeResult<EventView> decode_event(std::string_view value) noexcept;
 [[nodiscard]] DecodeResult<void> decode_log_batch(std::string_view value, LogBatchView& out);
 /// `key` is the record's key, which must be the operation's id.

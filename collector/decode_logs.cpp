@@ -13,6 +13,13 @@ using wire::Trouble;
 using wire::varint_tag;
 
 constexpr std::size_t kMaxRecords = 10'000;
+/// A record takes two bytes of a value at least, and four when it has a failing request.
+constexpr std::size_t kRecordBytes = 2;
+constexpr std::size_t kCallBytes = 4;
+
+// While records grow, there are their old and their new memory at once; and twice that of the requests never exceeds it.
+static_assert(2 * sizeof(LogRecordView) / kRecordBytes + sizeof(ApiCallView) / kCallBytes <= kDecodeBytesPerByte);
+static_assert((2 * sizeof(LogRecordView) + sizeof(ApiCallView)) * kMaxRecords <= kDecodeMostBytes);
 
 /// Makes room for one more, and for no more in all than `most`.
 template <class View>
@@ -53,8 +60,8 @@ void read_call(Fields& fields, ApiCallView& out, Time& duration) noexcept {
   out.duration_ns = duration.duration(fields.trouble());
 }
 
-void read_record(Fields& fields, LogBatchView& batch, std::size_t most) {
-  LogRecordView& out = append(batch.records, most);
+void read_record(Fields& fields, LogBatchView& batch, std::size_t value_bytes) {
+  LogRecordView& out = append(batch.records, std::min(kMaxRecords, value_bytes / kRecordBytes));
   out.bytes = fields.bytes();
   Time logged;
   Time call_duration;
@@ -95,7 +102,7 @@ void read_record(Fields& fields, LogBatchView& batch, std::size_t most) {
       case bytes_tag(10):
         if (out.api_call == LogRecordView::kNoApiCall) {
           out.api_call = static_cast<std::uint32_t>(batch.api_calls.size());
-          append(batch.api_calls, most);
+          append(batch.api_calls, std::min(kMaxRecords, value_bytes / kCallBytes));
         }
         read_call(parts, batch.api_calls[out.api_call], call_duration);
         break;
@@ -108,8 +115,6 @@ void read_record(Fields& fields, LogBatchView& batch, std::size_t most) {
 
 bool read_batch(std::string_view value, LogBatchView& out, Trouble& trouble) {
   if (value.empty()) return trouble.meet(DecodeErrc::kEmpty, value.data());
-  // A record takes two bytes at least.
-  const std::size_t most = std::min(kMaxRecords, value.size() / 2);
   Fields fields(value, trouble);
   while (fields.next()) {
     switch (fields.tag()) {
@@ -126,7 +131,7 @@ bool read_batch(std::string_view value, LogBatchView& out, Trouble& trouble) {
       case bytes_tag(4):
         if (out.records.size() == kMaxRecords) return fields.refuse(DecodeErrc::kLimit);
         fields.uncounted();
-        read_record(fields, out, most);
+        read_record(fields, out, value.size());
         break;
       default:
         break;

@@ -20,13 +20,13 @@ bool read_operation(std::string_view key, std::string_view value, OperationView&
         fields.name(out.operation_id);
         break;
       case bytes_tag(2):
-        fields.text(out.status);
+        fields.label(out.status);
         break;
       case bytes_tag(3):
-        fields.text(out.name);
+        fields.label(out.name);
         break;
       case bytes_tag(4):
-        fields.text(out.owner_id);
+        fields.label(out.owner_id);
         break;
       case bytes_tag(5):
         fields.name(out.connector_id);
@@ -41,7 +41,7 @@ bool read_operation(std::string_view key, std::string_view value, OperationView&
         fields.text(out.error);
         break;
       case bytes_tag(9):
-        fields.text(out.version);
+        fields.label(out.version);
         break;
       default:
         break;

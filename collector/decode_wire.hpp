@@ -43,6 +43,8 @@ constexpr std::uint32_t bytes_tag(std::uint32_t number) noexcept {
 inline constexpr std::uint32_t kMaxFields = 1000;
 /// Bound on names: run, connector, source, step and operation.
 inline constexpr std::size_t kMaxNameBytes = 200;
+/// Bound on what operations are listed by beside their names.
+inline constexpr std::size_t kMaxLabelBytes = 1024;
 
 /// True when the bytes are UTF-8 as protobuf demands it: no overlong forms, no surrogates, nothing above U+10FFFF.
 [[nodiscard]] bool valid_utf8(std::string_view text) noexcept;
@@ -97,6 +99,11 @@ class Fields {
   void text(std::string_view& out) noexcept {
     if (!valid_utf8(bytes_)) refuse(DecodeErrc::kValue);
     out = bytes_;
+  }
+  /// The field as text of bounded length.
+  void label(std::string_view& out) noexcept {
+    if (bytes_.size() > kMaxLabelBytes) refuse(DecodeErrc::kLimit);
+    text(out);
   }
   /// The field as a name of bounded length.
   void name(std::string_view& out) noexcept {
