@@ -56,7 +56,7 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   verify->add_flag("--json", line.verify.json, "Print JSON, one document a line");
   verify->footer(
       "Compared are runs, logs and their records in any order, API failures and operations; not what depends on how a store was\n"
-      "filled: revisions, offset bounds, chunk borders, and verdicts that are only presumptions (lost).\n"
+      "filled: revisions, offset bounds, chunk borders, and verdicts that are only presumptions (lost, timeout).\n"
       "Exit codes: 0 the same; 1 different; 2 usage; 69 a store is in use or away; 78 a store is none, or damaged.");
   const auto* version = app.add_subcommand("version", "Print the version");
 

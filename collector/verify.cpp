@@ -139,18 +139,33 @@ class Comparison {
     if (calls_.on_progress) calls_.on_progress(verdict_);
   }
 
-  /// What is no truth of the topics is taken away. True: the verdict was only a presumption.
-  static bool normalise(v1::Run& run) {
-    run.clear_revision();
-    run.clear_offsets();
-    if (run.result_source() != v1::RESULT_SOURCE_INFERRED || run.result() != v1::RUN_RESULT_LOST) return false;
-    run.set_status(run.has_started_at() ? v1::RUN_STATUS_RUNNING : v1::RUN_STATUS_PENDING);
+  /// The collector said so of a silent or overlong run, for as long as nothing else is heard of it.
+  static bool presumed(const v1::Run& run) {
+    return run.result_source() == v1::RESULT_SOURCE_INFERRED &&
+           (run.result() == v1::RUN_RESULT_LOST || run.result() == v1::RUN_RESULT_TIMEOUT);
+  }
+  static void take_back(v1::Run& run, v1::RunStatus status) {
+    run.set_status(status);
     run.clear_result();
     run.clear_result_source();
     run.clear_finished_at();
     run.clear_duration();
     run.clear_error();
-    return true;
+  }
+  /// What is no truth of the topics is taken away. True: a verdict was only a presumption.
+  static bool normalise(v1::Run& a, v1::Run& b) {
+    for (v1::Run* run : {&a, &b}) {
+      run->clear_revision();
+      run->clear_offsets();
+    }
+    const bool presumed_a = presumed(a);
+    const bool presumed_b = presumed(b);
+    const auto status_beside = [](const v1::Run& other) {
+      return other.status() == v1::RUN_STATUS_FINISHED ? v1::RUN_STATUS_RUNNING : other.status();
+    };
+    if (presumed_a) take_back(a, presumed_b ? v1::RUN_STATUS_RUNNING : status_beside(b));
+    if (presumed_b) take_back(b, presumed_a ? v1::RUN_STATUS_RUNNING : status_beside(a));
+    return presumed_a || presumed_b;
   }
 
   StoreResult<> compare_runs(const StoredRun& a, const StoredRun& b) {
@@ -165,8 +180,7 @@ class Comparison {
       if (!snapshot_a) return snapshot_a.error();
       auto snapshot_b = parse<v1::Run>(b.run.snapshot, row + ", of B,");
       if (!snapshot_b) return snapshot_b.error();
-      const bool presumed = normalise(*snapshot_a) | normalise(*snapshot_b);
-      if (!presumed) {
+      if (!normalise(*snapshot_a, *snapshot_b)) {
         compare(row, "status (listed)", a.run.status, b.run.status);
         compare(row, "result (listed)", a.run.result, b.run.result);
       }

@@ -42,7 +42,8 @@ struct VerifyCalls {
 /// - API failures and operations, whole.
 /// Left out, because it depends on when and in which steps a store was filled and not on what the topics say: revisions,
 /// offset bounds, fold_state, chunk borders, the outbox, epochs, removed operations; when a run known by its logs alone is
-/// listed; and provisional verdicts: a run that is only presumed lost counts as running.
+/// listed; and provisional verdicts: a run that is
+///   only presumed lost, or to have taken too long, counts as running.
 ///
 /// Memory is bounded by a page of rows, and, only where the log records of one run differ, by a hundred thousand of those.
 /// A store that is written meanwhile is compared as it is when read. Errors: the store's.

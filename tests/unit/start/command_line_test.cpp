@@ -31,7 +31,8 @@ TEST(CommandLine, RunIsTheDefault) {
 }
 
 TEST(CommandLine, ReplayAndVerifyTakeWhatTheyAreAbout) {
-  const auto replay = line({"replay", "--from", "earliest", "--to", "2026-05-16T14:32:11Z", "--into", "sqlite:new.db", "--group", "g", "--resume"});
+  const auto replay =
+      line({"replay", "--from", "earliest", "--to", "2026-05-16T14:32:11Z", "--into", "sqlite:new.db", "--group", "g", "--resume"});
   EXPECT_EQ(replay.command, Command::kReplay);
   EXPECT_EQ(replay.replay.from, "earliest");
   EXPECT_EQ(replay.replay.to, "2026-05-16T14:32:11Z");
