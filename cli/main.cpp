@@ -1,8 +1,10 @@
 // The `runfold` command.
 #include "cli/command.hpp"
+#include "transport/kafka/client_end.hpp"
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -12,7 +14,13 @@ int main(int argc, char** argv) {
   const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   std::ios::sync_with_stdio(false);
   try {
-    return runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour});
+    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour});
+    if (runfold::kafka::clients_ending() > 0) {
+      std::cout.flush();
+      std::fflush(nullptr);
+      ::_exit(code);
+    }
+    return code;
   } catch (const std::exception& error) {
     std::cerr << "runfold: " << error.what() << "\n";
     return runfold::cli::kConfiguration;

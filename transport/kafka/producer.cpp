@@ -1,6 +1,7 @@
 // The Kafka producer over librdkafka's: copies a record into its queue, and counts what becomes of each.
 #include "transport/kafka/producer.hpp"
 
+#include "transport/kafka/client_end.hpp"
 #include "transport/kafka/connection.hpp"
 
 #include <algorithm>
@@ -54,6 +55,7 @@ class RdkafkaProducer final : public Producer {
     if (main_queue_) rd_kafka_queue_io_event_enable(main_queue_.get(), -1, nullptr, 0);
     main_queue_.reset();
     if (client_) rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    end_client(std::move(client_));
   }
 
   Result<void> start(ConfHandle conf, const Properties& properties) {
@@ -174,7 +176,7 @@ class RdkafkaProducer final : public Producer {
   std::atomic<std::uint64_t> acknowledged_{0};
   std::atomic<std::uint64_t> failed_{0};
   QueueHandle main_queue_;  // only with wake_on()
-  ClientHandle client_;     // last: it goes first, and with it the threads that call back
+  ClientHandle client_;
 };
 
 }  // namespace

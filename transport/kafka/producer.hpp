@@ -43,7 +43,7 @@ class Producer {
 
   [[nodiscard]] static Result<std::unique_ptr<Producer>> create(const Properties& properties, OnDelivery on_delivery,
                                                                 OnError on_error = {});
-  /// Drops what is in flight. Call flush() first to keep it.
+  /// Drops what is in flight. Call flush() first to keep it. Takes 200 ms at most: see end_client().
   virtual ~Producer() = default;
 
   /// Hands a record to the client's queue, copying it. Never waits.

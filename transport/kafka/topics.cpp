@@ -1,6 +1,7 @@
 // Runfold's topics: makes those that are missing and compares the others with their policies.
 #include "transport/kafka/topics.hpp"
 
+#include "transport/kafka/client_end.hpp"
 #include "transport/kafka/connection.hpp"
 #include "transport/kafka/handle.hpp"
 
@@ -63,6 +64,12 @@ class Admin {
  public:
   Admin(std::string servers, std::chrono::milliseconds limit)
       : servers_(std::move(servers)), connection_(servers_), limit_(limit), deadline_(Clock::now() + limit) {}
+  ~Admin() {
+    queue_.reset();
+    end_client(std::move(client_));
+  }
+  Admin(const Admin&) = delete;
+  Admin& operator=(const Admin&) = delete;
 
   Result<void> start(const Properties& properties) {
     auto conf = make_conf(properties);

@@ -1,0 +1,84 @@
+// The end of a client whose thread hangs in a name look-up.
+#include "transport/kafka/client_end.hpp"
+
+#include "tests/support/wait_until.hpp"
+#include "transport/kafka/producer.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <dlfcn.h>
+#include <netdb.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <future>
+#include <string>
+
+namespace {
+
+constexpr const char* kSilentName = "name-server-does-not-answer.invalid";
+
+std::atomic<bool> released{false};
+std::atomic<int> waiting{0};
+
+}  // namespace
+
+/// librdkafka's name look-ups come here: the linker finds this one before the C library's.
+extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
+  if (node != nullptr && std::strcmp(node, kSilentName) == 0) {
+    ++waiting;
+    released.wait(false);
+    --waiting;
+    return EAI_AGAIN;
+  }
+  static const auto next = reinterpret_cast<decltype(&getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  return next(node, service, hints, result);
+}
+
+namespace runfold::kafka {
+namespace {
+
+using test::wait_until;
+
+class SilentNameServer : public ::testing::Test {
+ protected:
+  SilentNameServer() {
+    released = false;
+    EXPECT_TRUE(properties_.set("bootstrap.servers", std::string(kSilentName) + ":9092").has_value());
+  }
+  ~SilentNameServer() override {
+    released = true;
+    released.notify_all();
+    EXPECT_TRUE(wait_until([] { return clients_ending() == 0 && waiting == 0; })) << "what was left goes when the look-up is over";
+  }
+  /// Whether something comes back though the look-up does not.
+  static bool comes_back(const std::function<void()>& work) {
+    auto done = std::async(std::launch::async, work);
+    const bool in_time = wait_until([&] { return done.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
+    if (!in_time) {
+      released = true;
+      released.notify_all();
+    }
+    return in_time;
+  }
+  Properties properties_;
+};
+
+TEST_F(SilentNameServer, DoesNotHoldUpTheEndOfAProducer) {
+  auto producer = Producer::create(properties_, [](const Delivery&) {});
+  ASSERT_TRUE(producer.has_value());
+  ASSERT_TRUE(wait_until([] { return waiting > 0; }));
+  EXPECT_TRUE(comes_back([&] { producer->reset(); }));
+  EXPECT_EQ(clients_ending(), 1);
+}
+
+TEST_F(SilentNameServer, DoesNotHoldUpThoseWhoLookAtTopics) {
+  EXPECT_TRUE(
+      comes_back([&] { EXPECT_FALSE(verify_topics(properties_, topic_policies({}), std::chrono::milliseconds(100)).has_value()); }));
+  EXPECT_EQ(clients_ending(), 1);
+}
+
+}  // namespace
+}  // namespace runfold::kafka
