@@ -22,7 +22,8 @@ Examples:
   runfold log "Fetched 42 invoices" --step read
   runfold log --level error --detail '{"request_id":"r-123"}' "ERP returned 500"
   ./legacy-job 2>&1 | runfold log --run-id R --connector legacy     a record a line
-Inside runfold exec no flags are needed. A line in the form "2026-05-16 14:32:11 UTC [ERROR] message" keeps its level.)";
+Inside runfold exec no flags are needed. A line in the form "2026-05-16 14:32:11 UTC [ERROR] message", or in another
+that states a level (JSON, logfmt, "ERROR: message", ...), keeps it.)";
 
 constexpr std::size_t kLineBytes = 64 * 1024;
 
@@ -40,12 +41,12 @@ Outcome<> send_lines(const v1::LogRecord& pattern, Sender& sender, std::istream&
   const auto on_line = [&](const agent::OutputLine& line) {
     if (!sent) return;
     v1::LogRecord record = pattern;
-    std::string_view message = line.bytes;
-    if (const auto fixed = agent::parse_fixed_line(line.bytes)) {
-      record.set_severity(fixed->severity);
-      message = fixed->message;
+    record.set_message(agent::to_utf8(line.bytes));
+    if (const auto stated = agent::parse_line(line.bytes)) {
+      record.set_severity(stated->severity);
+      record.set_message(agent::to_utf8(stated->message));
+      if (record.detail_json().empty()) record.set_detail_json(stated->detail_json);
     }
-    record.set_message(agent::to_utf8(message));
     sent = sender.log(std::move(record));
   };
   agent::LineSplitter splitter(kLineBytes, on_line);

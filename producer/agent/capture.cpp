@@ -18,7 +18,7 @@
 namespace runfold::agent {
 namespace {
 
-/// An unfinished line that has been quiet this long is recorded as far as it goes.
+/// An unfinished line, or trace, that has been quiet this long is recorded as far as it goes.
 constexpr int kQuietMs = 1000;
 constexpr std::size_t kReadBytes = 64 * 1024;
 
@@ -40,11 +40,9 @@ Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRec
     : from_(std::move(from)),
       wake_(std::move(wake)),
       options_(options),
-      on_record_(std::move(on_record)),
       on_end_(std::move(on_end)),
-      records_(options.stream),
-      splitter_(options.line_bytes, [this](const OutputLine& line) { on_record_(records_.make(line, std::chrono::system_clock::now())); }) {
-}
+      records_(options.stream, options.line_bytes, std::move(on_record)),
+      splitter_(options.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); }) {}
 
 Capture::~Capture() {
   if (thread_.joinable()) thread_.join();
@@ -58,6 +56,7 @@ void Capture::drain_and_end() noexcept {
 void Capture::run() {
   pass_on_until_end();
   splitter_.flush();
+  records_.flush();
   from_.close();
   ended_.store(true, std::memory_order_release);
   on_end_();
@@ -70,13 +69,14 @@ void Capture::pass_on_until_end() {
   std::size_t left_to_drain = static_cast<std::size_t>(std::max(::fcntl(from_.get(), F_GETPIPE_SZ), 64 * 1024));
   for (;;) {
     std::array<pollfd, 2> watched{{{from_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-    const int timeout_ms = draining ? 0 : splitter_.holds_something() ? kQuietMs : -1;
+    const int timeout_ms = draining ? 0 : splitter_.holds_something() || records_.holds_something() ? kQuietMs : -1;
     const int ready = ::poll(watched.data(), draining ? 1 : 2, timeout_ms);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return;
     if (ready == 0) {
       if (draining) return;
       splitter_.flush();
+      records_.flush();
       continue;
     }
     if (watched[1].revents != 0) draining = true;

@@ -18,14 +18,14 @@ struct CaptureOptions {
   v1::LogStream stream = v1::LOG_STREAM_STDOUT;
   /// Where the bytes go on to. Not owned.
   int to = 1;
-  /// A longer line is recorded in pieces.
+  /// A longer line is recorded in pieces, a longer stack trace in several records.
   std::size_t line_bytes = 64 * 1024;
 };
 
 /// A thread that reads a pipe and writes what it read to our own stream before anything else is done with it.
 ///
 /// It blocks where a plain pipe would: a reader of ours that does not read holds the child up, and one that has gone
-/// closes the child's pipe (SIGPIPE there). Recording never holds it up. Memory: one read buffer and one line.
+/// closes the child's pipe (SIGPIPE there). Recording never holds it up. Memory: one read buffer, one line and one stack trace.
 class Capture {
  public:
   /// Called on the capture's thread. Must not wait.
@@ -56,7 +56,6 @@ class Capture {
   Descriptor from_;
   Descriptor wake_;
   CaptureOptions options_;
-  OnRecord on_record_;
   OnEnd on_end_;
   OutputRecords records_;
   LineSplitter splitter_;

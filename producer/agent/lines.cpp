@@ -11,16 +11,6 @@
 namespace runfold::agent {
 namespace {
 
-/// Reads exactly the digits of `text`; absent when there is anything else.
-std::optional<unsigned> digits(std::string_view text) noexcept {
-  unsigned value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    value = value * 10 + static_cast<unsigned>(c - '0');
-  }
-  return value;
-}
-
 void set_timestamp(google::protobuf::Timestamp& to, std::chrono::system_clock::time_point at) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(at);
   to.set_seconds(seconds.time_since_epoch().count());
@@ -76,56 +66,59 @@ void LineSplitter::flush() {
   held_.clear();
 }
 
-std::optional<FixedLine> parse_fixed_line(std::string_view line) {
-  using namespace std::chrono;
-  constexpr std::string_view kShape = "dddd-dd-dd dd:dd:dd UTC [";
-  if (line.size() < kShape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < kShape.size(); ++i) {
-    if (kShape[i] == 'd' ? line[i] < '0' || line[i] > '9' : line[i] != kShape[i]) return std::nullopt;
-  }
-  const auto number = [&](std::size_t at, std::size_t size) { return *digits(line.substr(at, size)); };
-  const year_month_day date{year(static_cast<int>(number(0, 4))), month(number(5, 2)), day(number(8, 2))};
-  const unsigned hour = number(11, 2);
-  const unsigned minute = number(14, 2);
-  const unsigned second = number(17, 2);
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+OutputRecords::OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record)
+    : stream_(stream), trace_bytes_(trace_bytes), on_record_(std::move(on_record)) {}
 
-  std::string_view rest = line.substr(kShape.size());
-  const std::size_t bracket = rest.find(']');
-  if (bracket == std::string_view::npos) return std::nullopt;
-  const std::string_view level = rest.substr(0, bracket);
-  const auto severity = level.size() > 1 ? parse_severity(level) : std::nullopt;
-  if (!severity) return std::nullopt;
-  rest.remove_prefix(bracket + 1);
-  if (!rest.empty() && rest.front() != ' ') return std::nullopt;
-  if (!rest.empty()) rest.remove_prefix(1);
-  return FixedLine{sys_days(date) + hours(hour) + minutes(minute) + seconds(second), *severity, rest};
+void OutputRecords::add(const OutputLine& line, std::chrono::system_clock::time_point arrived) {
+  if (line.continues || stream_ != v1::LOG_STREAM_STDERR) {
+    give(line, {.severity = line.continues ? severity_ : v1::SEVERITY_INFO, .message = std::string(line.bytes)}, arrived);
+    return;
+  }
+  const std::string_view text = line.bytes.ends_with('\r') ? line.bytes.substr(0, line.bytes.size() - 1) : line.bytes;
+  if ((trace_.under_way() && trace_.continues(text)) || trace_.begins(text)) {
+    severity_ = v1::SEVERITY_ERROR;
+    hold(line, arrived);
+    return;
+  }
+  flush();
+  auto stated = parse_line(text);
+  if (!stated) stated = StatedLine{.severity = v1::SEVERITY_INFO, .message = std::string(line.bytes)};
+  severity_ = stated->severity;
+  const bool elsewhen = stated->at && std::chrono::floor<std::chrono::seconds>(arrived) != *stated->at;
+  const auto at = elsewhen ? std::chrono::system_clock::time_point(*stated->at) : arrived;
+  give(line, std::move(*stated), at);
 }
 
-v1::LogRecord OutputRecords::make(const OutputLine& line, std::chrono::system_clock::time_point arrived) {
+void OutputRecords::hold(const OutputLine& line, std::chrono::system_clock::time_point arrived) {
+  if (held_since_ && held_.size() + line.bytes.size() >= trace_bytes_) flush();
+  if (held_since_) held_.push_back('\n');
+  held_.append(line.bytes);
+  if (!held_since_) held_since_ = arrived;
+  if (line.partial) give_held(true);
+}
+
+void OutputRecords::flush() {
+  if (held_since_) give_held(false);
+}
+
+void OutputRecords::give_held(bool partial) {
+  const std::string lines = std::exchange(held_, {});
+  // A message has no newline at its end, and a trace's last lines may be empty.
+  const std::string_view message = std::string_view(lines).substr(0, lines.find_last_not_of('\n') + 1);
+  give({lines, partial, false}, {.severity = v1::SEVERITY_ERROR, .message = std::string(message)},
+       *std::exchange(held_since_, std::nullopt));
+}
+
+void OutputRecords::give(const OutputLine& line, StatedLine stated, std::chrono::system_clock::time_point at) {
   v1::LogRecord record;
   record.set_stream(stream_);
+  record.set_severity(stated.severity);
   record.set_partial(line.partial);
-  std::string_view message = line.bytes;
-  auto at = arrived;
-  if (!line.continues) {
-    severity_ = v1::SEVERITY_INFO;
-    const auto fixed = stream_ == v1::LOG_STREAM_STDERR ? parse_fixed_line(line.bytes) : std::nullopt;
-    if (fixed) {
-      severity_ = fixed->severity;
-      message = fixed->message;
-      if (std::chrono::floor<std::chrono::seconds>(arrived) != fixed->at) at = fixed->at;
-    }
-  }
-  if (is_utf8(message)) {
-    record.set_message(message.data(), message.size());
-  } else {
-    record.set_message(to_utf8(message));
-  }
+  record.set_message(is_utf8(stated.message) ? std::move(stated.message) : to_utf8(stated.message));
   if (record.message() != line.bytes) record.set_raw(line.bytes.data(), line.bytes.size());
-  record.set_severity(severity_);
+  record.set_detail_json(std::move(stated.detail_json));
   set_timestamp(*record.mutable_logged_at(), at);
-  return record;
+  on_record_(std::move(record));
 }
 
 }  // namespace runfold::agent

@@ -1,6 +1,8 @@
 // Cuts output into lines and makes log records of them.
 #pragma once
 
+#include "producer/agent/line_form.hpp"
+#include "producer/agent/stack_trace.hpp"
 #include "runfold/v1/log.pb.h"
 
 #include <chrono>
@@ -45,31 +47,38 @@ class LineSplitter {
   bool continues_ = false;
 };
 
-/// What the fixed line format "2026-05-16 14:32:11 UTC [INFO] message" says.
-struct FixedLine {
-  std::chrono::sys_seconds at;
-  v1::Severity severity = v1::SEVERITY_UNSPECIFIED;
-  std::string_view message;
-};
-
-/// Absent when the line is not of that format, day and level included.
-[[nodiscard]] std::optional<FixedLine> parse_fixed_line(std::string_view line);
-
 /// Makes log records of one output stream's lines.
 ///
-/// Severity: of a stderr line in the fixed format, the line's own level; of every other line, info. A line that states no
-/// level is not promoted to warning or error because of the stream it came on: too many programs tell their progress
-/// there. A piece that continues a line has its severity.
+/// Severity: of a stderr line that states one, in any of the forms of parse_line(), that; of the last words of a crash on
+/// stderr (StackTrace), error; of every other line, info. A line that states no level is not promoted to warning or error
+/// because of the stream it came on: too many programs tell their progress there. A piece that continues a line has its severity.
+/// Message: of such a line, what is behind its level; the exact line is in raw then. A crash's lines are one record, up to
+/// `trace_bytes`; what is beyond is in further ones.
 /// Time: of a line in the fixed format, the line's own second (with the milliseconds of its arrival if it arrived within
 /// that second); of every other line, that of its arrival.
 class OutputRecords {
  public:
-  explicit OutputRecords(v1::LogStream stream) : stream_(stream) {}
-  [[nodiscard]] v1::LogRecord make(const OutputLine& line, std::chrono::system_clock::time_point arrived);
+  using OnRecord = std::function<void(v1::LogRecord)>;
+  OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record);
+
+  void add(const OutputLine& line, std::chrono::system_clock::time_point arrived);
+  /// Gives what is held of a crash's words: at the stream's end, or when it has been quiet for long.
+  void flush();
+  [[nodiscard]] bool holds_something() const noexcept { return held_since_.has_value(); }
 
  private:
+  void hold(const OutputLine& line, std::chrono::system_clock::time_point arrived);
+  void give_held(bool partial);
+  void give(const OutputLine& line, StatedLine stated, std::chrono::system_clock::time_point at);
+
   v1::LogStream stream_;
+  std::size_t trace_bytes_;
+  OnRecord on_record_;
+  /// Of the line that pieces may continue.
   v1::Severity severity_ = v1::SEVERITY_INFO;
+  StackTrace trace_;
+  std::string held_;
+  std::optional<std::chrono::system_clock::time_point> held_since_;
 };
 
 }  // namespace runfold::agent

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -116,9 +117,32 @@ TEST(FixedLine, MayHaveAnEmptyMessage) {
 
 constexpr std::chrono::system_clock::time_point kArrived{std::chrono::milliseconds(1'790'000'000'250)};
 
+/// The records of one stream.
+class Records {
+ public:
+  explicit Records(v1::LogStream stream, std::size_t trace_bytes = 64 * 1024)
+      : records_(stream, trace_bytes, [this](v1::LogRecord record) { all.push_back(std::move(record)); }) {}
+  /// The record that this line gives.
+  v1::LogRecord make(const OutputLine& line, std::chrono::system_clock::time_point arrived = kArrived) {
+    records_.add(line, arrived);
+    EXPECT_FALSE(all.empty());
+    return all.empty() ? v1::LogRecord() : all.back();
+  }
+  void add(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) records_.add({line, false, false}, kArrived);
+  }
+  void flush() { records_.flush(); }
+  [[nodiscard]] bool holds_something() const { return records_.holds_something(); }
+
+  std::vector<v1::LogRecord> all;
+
+ private:
+  OutputRecords records_;
+};
+
 TEST(OutputRecords, TakeSeverityAndTimeFromALineInTheFixedFormat) {
-  OutputRecords records(v1::LOG_STREAM_STDERR);
-  const auto record = records.make({"2026-05-16 14:32:11 UTC [WARN] slow", false, false}, kArrived);
+  Records records(v1::LOG_STREAM_STDERR);
+  const auto record = records.make({"2026-05-16 14:32:11 UTC [WARN] slow", false, false});
   EXPECT_EQ(record.stream(), v1::LOG_STREAM_STDERR);
   EXPECT_EQ(record.severity(), v1::SEVERITY_WARNING);
   EXPECT_EQ(record.message(), "slow");
@@ -128,7 +152,7 @@ TEST(OutputRecords, TakeSeverityAndTimeFromALineInTheFixedFormat) {
 }
 
 TEST(OutputRecords, KeepTheMillisecondsOfALineThatArrivesWithinItsSecond) {
-  OutputRecords records(v1::LOG_STREAM_STDERR);
+  Records records(v1::LOG_STREAM_STDERR);
   const auto arrived = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'778'941'931'417));
   const auto record = records.make({"2026-05-16 14:32:11 UTC [INFO] now", false, false}, arrived);
   EXPECT_EQ(record.logged_at().seconds(), 1778941931);
@@ -137,8 +161,8 @@ TEST(OutputRecords, KeepTheMillisecondsOfALineThatArrivesWithinItsSecond) {
 
 TEST(OutputRecords, CallAPlainLineOfEitherStreamInfo) {
   for (const auto stream : {v1::LOG_STREAM_STDOUT, v1::LOG_STREAM_STDERR}) {
-    OutputRecords records(stream);
-    const auto record = records.make({"Segmentation fault", false, false}, kArrived);
+    Records records(stream);
+    const auto record = records.make({"Segmentation fault", false, false});
     EXPECT_EQ(record.severity(), v1::SEVERITY_INFO);
     EXPECT_EQ(record.message(), "Segmentation fault");
     EXPECT_EQ(record.raw(), "");
@@ -147,27 +171,94 @@ TEST(OutputRecords, CallAPlainLineOfEitherStreamInfo) {
   }
 }
 
-TEST(OutputRecords, LeaveTheFixedFormatOnStdoutAsItIs) {
-  OutputRecords records(v1::LOG_STREAM_STDOUT);
-  const auto record = records.make({"2026-05-16 14:32:11 UTC [ERROR] x", false, false}, kArrived);
-  EXPECT_EQ(record.severity(), v1::SEVERITY_INFO);
-  EXPECT_EQ(record.message(), "2026-05-16 14:32:11 UTC [ERROR] x");
+TEST(OutputRecords, LeaveStdoutAsItIs) {
+  Records records(v1::LOG_STREAM_STDOUT);
+  records.add({"2026-05-16 14:32:11 UTC [ERROR] x", "Traceback (most recent call last):", "  File"});
+  ASSERT_EQ(records.all.size(), 3U);
+  EXPECT_EQ(records.all[0].severity(), v1::SEVERITY_INFO);
+  EXPECT_EQ(records.all[0].message(), "2026-05-16 14:32:11 UTC [ERROR] x");
 }
 
 TEST(OutputRecords, GiveAContinuationTheSeverityOfItsLine) {
-  OutputRecords records(v1::LOG_STREAM_STDERR);
-  EXPECT_TRUE(records.make({"2026-05-16 14:32:11 UTC [ERROR] half", true, false}, kArrived).partial());
-  EXPECT_EQ(records.make({" and half", false, true}, kArrived).severity(), v1::SEVERITY_ERROR);
-  EXPECT_EQ(records.make({"another", false, false}, kArrived).severity(), v1::SEVERITY_INFO);
+  Records records(v1::LOG_STREAM_STDERR);
+  EXPECT_TRUE(records.make({"2026-05-16 14:32:11 UTC [ERROR] half", true, false}).partial());
+  EXPECT_EQ(records.make({" and half", false, true}).severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(records.make({"another", false, false}).severity(), v1::SEVERITY_INFO);
+}
+
+TEST(OutputRecords, KeepTheFieldsOfALineThatHasThem) {
+  Records records(v1::LOG_STREAM_STDERR);
+  const auto record = records.make({R"({"level":"error","msg":"no route","host":"erp"})", false, false});
+  EXPECT_EQ(record.severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(record.message(), "no route");
+  EXPECT_EQ(record.detail_json(), R"({"host":"erp"})");
+  EXPECT_EQ(record.raw(), R"({"level":"error","msg":"no route","host":"erp"})");
+}
+
+TEST(OutputRecords, MakeOneErrorOfAStackTrace) {
+  Records records(v1::LOG_STREAM_STDERR);
+  records.add({"starting", "Traceback (most recent call last):", "  File \"a.py\", line 1, in <module>", "ValueError: bad"});
+  EXPECT_TRUE(records.holds_something());
+  records.add({"bye"});
+  ASSERT_EQ(records.all.size(), 3U);
+  EXPECT_EQ(records.all[1].severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(records.all[1].message(), "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nValueError: bad");
+  EXPECT_EQ(records.all[1].raw(), "");
+  EXPECT_EQ(records.all[2].message(), "bye");
+  EXPECT_EQ(records.all[2].severity(), v1::SEVERITY_INFO);
+}
+
+TEST(OutputRecords, GiveATraceThatIsHeldWhenItsStreamIsQuietAndTheRestAsErrorsToo) {
+  Records records(v1::LOG_STREAM_STDERR);
+  records.add({"java.lang.IllegalStateException: boom"});
+  EXPECT_TRUE(records.all.empty());
+  records.flush();
+  EXPECT_FALSE(records.holds_something());
+  records.add({"\tat com.acme.Sync.run(Sync.java:12)"});
+  records.flush();
+  ASSERT_EQ(records.all.size(), 2U);
+  EXPECT_EQ(records.all[1].severity(), v1::SEVERITY_ERROR);
+}
+
+TEST(OutputRecords, HoldNoMoreOfATraceThanTheBound) {
+  Records records(v1::LOG_STREAM_STDERR, 1000);
+  records.add({"StackOverflowError: deep"});
+  for (int i = 0; i < 1000; ++i) records.add({"\tat com.acme.Sync.run(Sync.java:" + std::to_string(i) + ")"});
+  records.flush();
+  EXPECT_GT(records.all.size(), 30U);
+  std::string whole;
+  for (const auto& record : records.all) {
+    EXPECT_LE(record.message().size(), 1000U);
+    EXPECT_EQ(record.severity(), v1::SEVERITY_ERROR);
+    whole += record.message() + "\n";
+  }
+  EXPECT_EQ(std::count(whole.begin(), whole.end(), '\n'), 1001) << "no line is lost";
+}
+
+TEST(OutputRecords, MarkATraceWhoseLastLineHasNoNewline) {
+  Records records(v1::LOG_STREAM_STDERR);
+  records.add({"panic: boom"});
+  const auto record = records.make({"\tmain.go:3", true, false});
+  EXPECT_EQ(record.message(), "panic: boom\n\tmain.go:3");
+  EXPECT_TRUE(record.partial());
+  EXPECT_EQ(records.make({" +0x1d", false, true}).severity(), v1::SEVERITY_ERROR);
+}
+
+TEST(OutputRecords, KeepTheEmptyLastLinesOfATraceInItsBytes) {
+  Records records(v1::LOG_STREAM_STDERR);
+  records.add({"Traceback (most recent call last):", "ValueError: bad", "", "bye"});
+  ASSERT_EQ(records.all.size(), 2U);
+  EXPECT_EQ(records.all[0].message(), "Traceback (most recent call last):\nValueError: bad");
+  EXPECT_EQ(records.all[0].raw(), "Traceback (most recent call last):\nValueError: bad\n");
 }
 
 TEST(OutputRecords, KeepBytesThatAreNotUtf8BesideTheirReadableForm) {
-  OutputRecords records(v1::LOG_STREAM_STDOUT);
+  Records records(v1::LOG_STREAM_STDOUT);
   const std::string bytes(
       "a\xff\xfe"
       "b\0c",
       6);
-  const auto record = records.make({bytes, false, false}, kArrived);
+  const auto record = records.make({bytes, false, false});
   EXPECT_EQ(record.message(), std::string("a\xEF\xBF\xBD"
                                           "b\0c",
                                           7));
