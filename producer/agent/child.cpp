@@ -1,6 +1,8 @@
 // Forks, holds, releases, signals and reaps the connector's process.
 #include "producer/agent/child.hpp"
 
+#include "producer/agent/descendants.hpp"
+
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <string_view>
 #include <system_error>
 
@@ -86,8 +89,9 @@ struct ChildSide {
   if (side.own_group) ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != side.parent) ::_exit(127);
-  if (side.stdout_fd >= 0 && ::dup2(side.stdout_fd, STDOUT_FILENO) < 0) ::_exit(126);
-  if (side.stderr_fd >= 0 && ::dup2(side.stderr_fd, STDERR_FILENO) < 0) ::_exit(126);
+  // stderr may be what stdout is about to replace.
+  const int stderr_fd = side.stderr_fd == STDOUT_FILENO ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : side.stderr_fd;
+  if (::dup2(side.stdout_fd, STDOUT_FILENO) < 0 || ::dup2(stderr_fd, STDERR_FILENO) < 0) ::_exit(126);
 
   // Not to the pipe's end: another child forked meanwhile may hold that open.
   std::string extra = read_until(side.release_fd, is_whole);
@@ -147,8 +151,8 @@ Result<Child> Child::fork(ChildOptions options) {
   ChildSide side{options.command,
                  ::getpid(),
                  child.own_group_,
-                 stdout_write.get(),
-                 stderr_write.get(),
+                 stdout_write ? stdout_write.get() : options.stdout_fd,
+                 stderr_write ? stderr_write.get() : options.stderr_fd,
                  release->read_end.get(),
                  launch_error->write_end.get(),
                  {},
@@ -232,9 +236,37 @@ void Child::send(int signal) noexcept {
   if (pid_ > 0 && !reaped_) ::kill(pid_, signal);
 }
 
-void Child::send_to_all(int signal) noexcept {
-  send(signal);
-  if (own_group_ && pid_ > 0 && !reaped_) ::kill(-pid_, signal);
+void Child::send_to_all(int signal) {
+  if (pid_ <= 0) return;
+  if (own_group_) {
+    // While anything of it is not reaped, no other group has this number.
+    if (anything_left()) ::kill(-pid_, signal);
+    return;
+  }
+  // The children of what is killed become ours, and those that it had just made are found the next time.
+  constexpr int kPasses = 20;
+  std::set<pid_t> reached;
+  for (int pass = 0; pass < (signal == SIGKILL ? kPasses : 1); ++pass) {
+    const std::size_t before = reached.size();
+    for (const pid_t one : descendants()) {
+      if (reached.insert(one).second) ::kill(one, signal);
+    }
+    if (reached.size() == before) return;
+  }
+}
+
+bool Child::anything_left() const noexcept {
+  siginfo_t info{};
+  return pid_ > 0 && ::waitid(own_group_ ? P_PGID : P_ALL, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void Child::reap_others() noexcept {
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    if (info.si_pid == pid_ && !reaped_) return;  // that is for poll_change(), which its own SIGCHLD brings about
+    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+  }
 }
 
 std::optional<ChildChange> Child::poll_change() noexcept {

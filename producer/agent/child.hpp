@@ -33,9 +33,11 @@ struct LaunchFailure {
 
 struct ChildOptions {
   std::vector<std::string> command;
-  /// Give the child a pipe in place of our own stdout (stderr); otherwise it writes where we do.
+  /// Give the child a pipe in place of our own stdout (stderr); otherwise it writes to the descriptor below.
   bool pipe_stdout = true;
   bool pipe_stderr = true;
+  int stdout_fd = 1;
+  int stderr_fd = 2;
 };
 
 /// What a child's change of state was.
@@ -82,8 +84,13 @@ class Child {
 
   /// Sends a signal to the child. Does nothing once it is reaped.
   void send(int signal) noexcept;
-  /// Sends a signal to the child and, when it leads a group of its own, to all of that.
-  void send_to_all(int signal) noexcept;
+  /// Sends a signal to the child and all that it started: to its group when it leads one, else to every descendant of ours.
+  /// Reaches what is left of that after the child's end, too, provided that an Adoption lives since before the release.
+  void send_to_all(int signal);
+  /// Whether the child or, with an Adoption, anything of what send_to_all() would reach has not been reaped.
+  [[nodiscard]] bool anything_left() const noexcept;
+  /// Reaps processes that became ours when their parents ended; not the child. For the system's first process, and with an Adoption.
+  void reap_others() noexcept;
 
   /// The next change of state if there is one; does not wait.
   [[nodiscard]] std::optional<ChildChange> poll_change() noexcept;

@@ -42,6 +42,11 @@ using std::chrono::milliseconds;
 /// How long requests under way at the command's end may take to finish.
 constexpr milliseconds kServerGrace{200};
 
+/// Whether there is anywhere to record to.
+bool has_kafka(const Settings& settings) {
+  return !settings.kafka.get("bootstrap.servers").value_or("").empty();
+}
+
 void warn(std::string_view message) {
   print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, message);
 }
@@ -162,8 +167,8 @@ bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const Haste
 /// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there.
 void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
                     Supervision& supervision) {
-  const std::string servers = options.settings.kafka.get("bootstrap.servers").value_or("");
-  if (servers.empty()) return;
+  if (!has_kafka(options.settings)) return;
+  const std::string servers = *options.settings.kafka.get("bootstrap.servers");
   const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
   const bool there = is_kafka_there(producer, trouble, haste, options);
   const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
@@ -253,7 +258,7 @@ Result<void> Execution::prepare() {
   auto created = options_.make_client ? Producer::create(options_.settings, options_.make_client) : Producer::create(options_.settings);
   if (!created) return Error{Errc::kInvalid, created.error().message};
   producer_ = std::move(*created);
-  if (!options_.settings.kafka.get("bootstrap.servers")) {
+  if (!has_kafka(options_.settings)) {
     warn("no Kafka is configured, so this run is not recorded; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers");
   }
   options_.run.os_pid = static_cast<std::uint64_t>(child_.pid());
@@ -300,7 +305,10 @@ int Execution::run() {
   process.status = supervision_->end();
   if (process.launch_failure) process.status = ExitStatus{process.launch_failure->exit_code, std::nullopt, false};
   if (supervision_->timed_out()) process.timed_out_after = options_.timeout;
-  run_->finish(merge_end(intake_ ? intake_->declared_end() : std::nullopt, process));
+  RunEnd run_end = merge_end(intake_ ? intake_->declared_end() : std::nullopt, process);
+  // The command's own end: its output may have taken longer to be passed on.
+  run_end.ended_at = supervision_->ended_at();
+  run_->finish(run_end);
   close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);
   return process.status.shell_code();
 }
@@ -310,7 +318,9 @@ int Execution::run() {
 Result<int> exec(ExecOptions options) {
   const SavedSignalMask saved_mask;
   // First of all: no thread and no Kafka client may be there yet. The child waits, and goes when this function is left.
-  auto child = Child::fork({options.command, options.record_stdout, options.record_stderr});
+  const bool recorded = has_kafka(options.settings);
+  auto child = Child::fork(
+      {options.command, recorded && options.record_stdout, recorded && options.record_stderr, options.stdout_fd, options.stderr_fd});
   if (!child) return child.error();
   std::unique_ptr<Execution> execution;
   try {

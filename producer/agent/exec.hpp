@@ -22,7 +22,8 @@ struct ExecOptions {
   bool container_api_required = true;
   /// A PEM file of further certificate authorities for it.
   std::string container_api_ca_file;
-  /// The command gets SIGTERM when it has run this long, and SIGKILL `kill_grace` later. Absent: no limit.
+  /// The command and all that it started get SIGTERM when it has run this long, and what is left of them SIGKILL `kill_grace`
+  /// later. Absent: no limit.
   std::optional<std::chrono::milliseconds> timeout;
   std::chrono::milliseconds kill_grace{10'000};
   /// How long after the command's end something it started may keep its output open. What is in the pipe then is still
@@ -34,7 +35,7 @@ struct ExecOptions {
   std::chrono::milliseconds first_flush_timeout{2'000};
   /// The same, when moreover Kafka is known to refuse connections.
   std::chrono::milliseconds unreachable_flush_timeout{250};
-  /// False: the command writes where we do, and nothing of it is recorded.
+  /// False: the command writes to the descriptor below itself, and nothing of it is recorded. So it is without Kafka, too.
   bool record_stdout = true;
   bool record_stderr = true;
   /// Where the command's output goes on to.

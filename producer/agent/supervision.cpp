@@ -17,6 +17,12 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
+/// Signals that mean the same to every program: they are for all that the command started, as on a terminal. The others are
+/// between their sender and the command, and would end whatever else does not expect them.
+bool is_for_all(int signal) noexcept {
+  return asks_to_end(signal) || signal == SIGTSTP || signal == SIGCONT;
+}
+
 }  // namespace
 
 bool asks_to_end(int signal) noexcept {
@@ -31,6 +37,8 @@ Supervision::~Supervision() {
 }
 
 Result<void> Supervision::start(const RunSink& sink) {
+  if (options_.timeout) adoption_.emplace();
+  reaps_others_ = adoption_ || ::getpid() == 1;
   sigset_t watched;
   sigemptyset(&watched);
   for (const int signal : forwarded_signals()) sigaddset(&watched, signal);
@@ -56,12 +64,7 @@ asio::awaitable<void> Supervision::watch() {
 
   const auto has_ended = [this] { return end_.has_value(); };
   const auto outputs_ended = [this] { return abandoned_ || all_captures_ended(); };
-  if (options_.timeout && !co_await until(has_ended, steady_clock::now() + *options_.timeout)) {
-    timed_out_ = true;
-    child_.send(SIGTERM);
-    child_.send(SIGCONT);
-    if (!co_await until(has_ended, steady_clock::now() + options_.kill_grace)) child_.send_to_all(SIGKILL);
-  }
+  if (options_.timeout) co_await keep_time_limit();
   co_await until(has_ended, std::nullopt);
   if (co_await until(outputs_ended, steady_clock::now() + options_.output_grace)) co_return;
   for (const auto& one : captures_) one->drain_and_end();
@@ -70,6 +73,19 @@ asio::awaitable<void> Supervision::watch() {
     if (!co_await until(outputs_ended, steady_clock::now() + options_.output_grace)) abandoned_ = true;
   }
   co_await until(outputs_ended, std::nullopt);
+}
+
+asio::awaitable<void> Supervision::keep_time_limit() {
+  const auto has_ended = [this] { return end_.has_value(); };
+  if (co_await until(has_ended, steady_clock::now() + *options_.timeout)) co_return;
+  timed_out_ = true;
+  child_.send_to_all(SIGTERM);
+  child_.send_to_all(SIGCONT);
+  // A wrapper that ends at once does not cut short the grace of what it wraps.
+  const auto all_ended = [this] { return end_.has_value() && !child_.anything_left(); };
+  if (co_await until(all_ended, steady_clock::now() + options_.kill_grace)) co_return;
+  child_.send_to_all(SIGKILL);
+  co_await until(all_ended, steady_clock::now() + options_.output_grace);
 }
 
 void Supervision::stop() {
@@ -138,19 +154,27 @@ void Supervision::on_signal(const signalfd_siginfo& info) {
   }
   // What the terminal sends goes to the whole foreground group: the child has it already.
   const bool from_terminal = info.ssi_code == SI_KERNEL;
-  if (!from_terminal || child_.own_group()) child_.send(signal);
+  if (child_.own_group() && is_for_all(signal)) {
+    child_.send_to_all(signal);
+  } else if (child_.own_group() || !from_terminal) {
+    child_.send(signal);
+  }
 }
 
 void Supervision::take_changes() {
   while (const auto change = child_.poll_change()) {
     if (change->ended) {
       end_ = change->ended;
+      ended_at_ = steady_clock::now();
       changed_.cancel();
     }
     const bool by_job_control = change->stopped_by == SIGTSTP || change->stopped_by == SIGTTIN || change->stopped_by == SIGTTOU;
     // The shell must see its job stop: that is us. Its "fg" continues the group, and so both.
     if (by_job_control && !child_.own_group()) ::raise(SIGSTOP);
   }
+  if (!reaps_others_) return;
+  child_.reap_others();
+  changed_.cancel();
 }
 
 }  // namespace runfold::agent

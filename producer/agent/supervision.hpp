@@ -3,6 +3,7 @@
 
 #include "producer/agent/capture.hpp"
 #include "producer/agent/child.hpp"
+#include "producer/agent/descendants.hpp"
 #include "producer/agent/error.hpp"
 #include "producer/agent/sink.hpp"
 
@@ -58,6 +59,7 @@ class Supervision {
 
   /// After watch().
   [[nodiscard]] const ExitStatus& end() const { return *end_; }
+  [[nodiscard]] std::chrono::steady_clock::time_point ended_at() const noexcept { return ended_at_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
   /// Somebody wanted us gone after the child's end.
   [[nodiscard]] bool told_to_leave() const noexcept { return told_to_leave_; }
@@ -73,6 +75,7 @@ class Supervision {
   [[nodiscard]] bool all_captures_ended() const noexcept;
   boost::asio::awaitable<bool> until(std::function<bool()> condition, std::optional<std::chrono::steady_clock::time_point> deadline);
   boost::asio::awaitable<void> await_exit();
+  boost::asio::awaitable<void> keep_time_limit();
   boost::asio::awaitable<void> forward_signals();
   void on_signal(const signalfd_siginfo& info);
   void take_changes();
@@ -84,7 +87,12 @@ class Supervision {
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::posix::stream_descriptor pidfd_;
   std::vector<std::unique_ptr<Capture>> captures_;
+  /// With a time limit: only so can what the child started be found when the child itself is gone.
+  std::optional<Adoption> adoption_;
+  /// Ends of others than the child's come to us.
+  bool reaps_others_ = false;
   std::optional<ExitStatus> end_;
+  std::chrono::steady_clock::time_point ended_at_;
   bool timed_out_ = false;
   bool asked_to_end_ = false;
   bool abandoned_ = false;

@@ -89,6 +89,11 @@ void Run::finish(const RunEnd& end) {
   if (end.exit_code) completed.set_exit_code(*end.exit_code);
   if (end.signal) completed.set_signal(*end.signal);
   completed.set_error(end.error);
+  if (end.ended_at) {
+    const auto since = std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::steady_clock::now() - *end.ended_at);
+    set_time(*event.mutable_occurred_at(), std::chrono::system_clock::now() - since);
+    if (!impl_->core->joined()) set_duration(*completed.mutable_duration(), *end.ended_at - impl_->core->started());
+  }
   impl_->core->finish(std::move(event));
 }
 

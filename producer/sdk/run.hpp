@@ -6,6 +6,7 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -39,6 +40,8 @@ struct RunEnd {
   std::optional<int> exit_code = {};
   std::optional<int> signal = {};
   std::string error = {};
+  /// When that was; absent: now.
+  std::optional<std::chrono::steady_clock::time_point> ended_at = {};
 };
 
 /// A run under way. Leaving scope without finish() ends it: as failed with the exception's text when one is in flight,

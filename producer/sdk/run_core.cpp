@@ -9,16 +9,16 @@ namespace {
 /// Step names of one run whose attempts are counted.
 constexpr std::size_t kMaxStepNames = 10'000;
 
-void set_now(google::protobuf::Timestamp& out) {
-  const auto now = since_epoch_ns(std::chrono::system_clock::now());
-  out.set_seconds(now / 1'000'000'000);
-  out.set_nanos(static_cast<std::int32_t>(now % 1'000'000'000));
-}
-
 }  // namespace
 
 std::int64_t since_epoch_ns(std::chrono::system_clock::time_point at) noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+}
+
+void set_time(google::protobuf::Timestamp& out, std::chrono::system_clock::time_point at) {
+  const auto ns = since_epoch_ns(at);
+  out.set_seconds(ns / 1'000'000'000);
+  out.set_nanos(static_cast<std::int32_t>(ns % 1'000'000'000));
 }
 
 void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::duration duration) {
@@ -46,7 +46,7 @@ std::uint32_t RunCore::next_attempt(const std::string& step_id) {
 void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
   event.clear_identity();
   event.clear_sequence();
-  if (!event.has_occurred_at()) set_now(*event.mutable_occurred_at());
+  if (!event.has_occurred_at()) set_time(*event.mutable_occurred_at(), std::chrono::system_clock::now());
   if (!event.has_trace()) {
     const std::string_view span = traceparent.empty() ? std::string_view(about_.description.traceparent) : traceparent;
     event.mutable_trace()->set_traceparent(span.data(), span.size());
@@ -67,7 +67,7 @@ bool RunCore::emit(v1::SyncEvent event, std::string_view traceparent) {
 
 bool RunCore::log(v1::LogRecord record) {
   if (account_ == nullptr) return true;
-  if (!record.has_logged_at()) set_now(*record.mutable_logged_at());
+  if (!record.has_logged_at()) set_time(*record.mutable_logged_at(), std::chrono::system_clock::now());
   return delivery_->log(*account_, record);
 }
 

@@ -40,6 +40,7 @@ class RunCore {
   [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }
   [[nodiscard]] const Span& span() const noexcept { return about_.span; }
   [[nodiscard]] bool joined() const noexcept { return about_.joined; }
+  [[nodiscard]] std::chrono::steady_clock::time_point started() const noexcept { return started_; }
   [[nodiscard]] bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }
 
   /// Which try of the step a new one is, from 1.
@@ -83,6 +84,7 @@ class Logger::Sender {
 inline constexpr std::string_view kUnwound = "unwound by an exception";
 
 void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::duration duration);
+void set_time(google::protobuf::Timestamp& out, std::chrono::system_clock::time_point at);
 [[nodiscard]] std::int64_t since_epoch_ns(std::chrono::system_clock::time_point at) noexcept;
 
 }  // namespace runfold

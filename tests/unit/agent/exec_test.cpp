@@ -13,6 +13,8 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -162,7 +164,7 @@ TEST_F(ExecTest, RecordsStderrWithItsLevels) {
 
 TEST_F(ExecTest, LeavesAStreamAloneThatIsNotToBeRecorded) {
   options_.record_stdout = false;
-  EXPECT_EQ(run_shell("echo recorded >&2; [ /proc/self/fd/1 -ef /proc/" + std::to_string(::getpid()) + "/fd/1 ]"), 0);
+  EXPECT_EQ(run_shell("echo recorded >&2; [ /proc/self/fd/1 -ef " + (folder_.path() / "out").string() + " ]"), 0);
   EXPECT_TRUE(logs(v1::LOG_STREAM_STDOUT).empty());
   EXPECT_EQ(logs(v1::LOG_STREAM_STDERR).size(), 1U);
 }
@@ -248,6 +250,76 @@ TEST_F(ExecTest, KillsACommandThatIgnoresBeingTerminated) {
   EXPECT_EQ(completed().result(), v1::RUN_RESULT_TIMEOUT);
 }
 
+TEST_F(ExecTest, EndsWhatTheCommandStartedWhenTheTimeIsUp) {
+  options_.timeout = std::chrono::milliseconds(1000);
+  options_.kill_grace = std::chrono::milliseconds(100);
+  const std::string pid_file = (folder_.path() / "pid").string();
+  EXPECT_EQ(run_shell("sh -c 'trap \"\" TERM; echo $$ > " + pid_file + "; while :; do sleep 0.05; done' & wait"), 128 + SIGTERM);
+  EXPECT_EQ(completed().result(), v1::RUN_RESULT_TIMEOUT);
+  EXPECT_NE(::kill(std::stoi(file("pid")), 0), 0) << "it ignored SIGTERM, and nobody may be left behind";
+}
+
+TEST_F(ExecTest, LeavesWhatTheCommandStartedItsGraceThoughTheCommandIsGone) {
+  options_.timeout = std::chrono::milliseconds(1000);
+  options_.kill_grace = std::chrono::minutes(1);
+  const std::string cleaned = (folder_.path() / "cleaned").string();
+  EXPECT_EQ(run_shell("sh -c 'trap \"sleep 0.2; echo yes > " + cleaned + "; exit\" TERM; while :; do sleep 0.02; done' & wait"),
+            128 + SIGTERM);
+  EXPECT_EQ(file("cleaned"), "yes\n");
+}
+
+/// Waits in the command until an orphan of its own is not only dead, but reaped.
+std::string orphan_script(const std::string& pid_file) {
+  return "sh -c 'sleep 0.1 & echo $! > " + pid_file + "'; n=0; while kill -0 $(cat " + pid_file +
+         ") 2>/dev/null; do n=$((n+1)); [ $n -gt 1000 ] && exit 1; sleep 0.02; done; exit 0";
+}
+
+TEST_F(ExecTest, ReapsOrphansThatBecameItsOwn) {
+  options_.timeout = std::chrono::hours(1);
+  EXPECT_EQ(run_shell(orphan_script((folder_.path() / "pid").string())), 0);
+}
+
+TEST_F(ExecTest, ReapsOrphansAsTheFirstProcessOfAContainer) {
+  const pid_t helper = ::fork();
+  if (helper == 0) {
+    if (::unshare(CLONE_NEWPID) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) ::_exit(77);
+    const pid_t first = ::fork();
+    if (first == 0) {
+      options_.settings.kafka = {};
+      options_.make_client = {};
+      options_.command = {"/bin/sh", "-c", orphan_script((folder_.path() / "pid").string())};
+      const auto code = ::getpid() == 1 ? exec(options_) : Result<int>(98);
+      ::_exit(code ? *code : 99);
+    }
+    int status = 0;
+    ::waitpid(first, &status, 0);
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 97);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(helper, &status, 0), helper);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "this user may not make a namespace of process ids";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(ExecTest, TellsHowLongTheCommandRanAndNotHowLongItsOutputTook) {
+  options_.output_grace = std::chrono::milliseconds(1500);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(run_shell("sleep 1000 & echo $! > " + (folder_.path() / "pid").string()), 0);
+  const auto took = std::chrono::steady_clock::now() - began;
+  ::kill(std::stoi(file("pid")), SIGKILL);
+  const auto duration = std::chrono::seconds(completed().duration().seconds()) + std::chrono::nanoseconds(completed().duration().nanos());
+  EXPECT_LE(duration + options_.output_grace, took);
+}
+
+TEST_F(ExecTest, RecordsTheLastWordsOfACrashAsOneError) {
+  EXPECT_EQ(run_shell("printf 'Traceback (most recent call last):\\n  File \"a.py\", line 1\\nValueError: bad\\n' >&2; exit 1"), 1);
+  const auto lines = logs(v1::LOG_STREAM_STDERR);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0].severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(lines[0].message(), "Traceback (most recent call last):\n  File \"a.py\", line 1\nValueError: bad");
+}
+
 TEST_F(ExecTest, PassesSignalsOn) {
   std::thread sender([this] {
     // The kernel gives a process's signal to any thread that does not block it.
@@ -270,6 +342,13 @@ TEST_F(ExecTest, RunsTheCommandWithNoKafkaConfigured) {
   options_.make_client = {};
   EXPECT_EQ(run_shell("echo out; exit 4"), 4);
   EXPECT_EQ(file("out"), "out\n");
+}
+
+TEST_F(ExecTest, LeavesTheOutputAloneWhenThereIsNowhereToRecordIt) {
+  options_.settings.kafka = {};
+  options_.make_client = {};
+  const std::string folder = folder_.path().string();
+  EXPECT_EQ(run_shell("[ /proc/self/fd/1 -ef " + folder + "/out ] && [ /proc/self/fd/2 -ef " + folder + "/err ]"), 0);
 }
 
 TEST_F(ExecTest, RefusesSettingsThatCanNeverWorkBeforeTheCommandRuns) {

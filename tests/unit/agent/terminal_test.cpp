@@ -2,6 +2,7 @@
 #include "producer/agent/exec.hpp"
 
 #include "producer/agent/descriptor.hpp"
+#include "tests/support/fake_kafka_client.hpp"
 #include "tests/support/unanswered_address.hpp"
 #include "tests/support/wait_until.hpp"
 
@@ -26,8 +27,12 @@ namespace {
 
 using test::wait_until;
 
+/// With Kafka in memory: only what is recorded goes through us.
 ExecOptions shell(const std::string& script) {
+  static runfold::test::FakeKafka kafka;
   ExecOptions options;
+  EXPECT_TRUE(options.settings.kafka.set("bootstrap.servers", "in-memory:9092").has_value());
+  options.make_client = kafka.factory();
   options.settings.connector_id = "c";
   options.command = {"/bin/sh", "-c", script};
   return options;
@@ -53,10 +58,11 @@ std::optional<int> exit_code_of(pid_t pid) {
 /// A terminal with an exec on it, alone in its session as a shell's job is.
 class Terminal {
  public:
-  explicit Terminal(const std::string& script) {
+  explicit Terminal(const std::string& script) : Terminal(shell(script)) {}
+  explicit Terminal(ExecOptions options) {
     int master = -1;
     pid_ = ::forkpty(&master, nullptr, nullptr, nullptr);
-    if (pid_ == 0) exec_and_exit(shell(script));
+    if (pid_ == 0) exec_and_exit(std::move(options));
     master_ = Descriptor(master);
   }
   ~Terminal() {
@@ -80,6 +86,7 @@ class Terminal {
   }
   std::optional<int> exit_code() { return exit_code_of(std::exchange(pid_, -1)); }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  [[nodiscard]] const std::string& screen() const noexcept { return screen_; }
 
  private:
   pid_t pid_ = -1;
@@ -110,6 +117,48 @@ TEST(OnATerminal, ASignalSentToUsReachesTheCommand) {
   ::kill(terminal.pid(), SIGTERM);
   EXPECT_TRUE(terminal.shows("got term"));
   EXPECT_EQ(terminal.exit_code(), 7);
+}
+
+/// Ignores SIGTERM in a process that the command started, which says its process id on the terminal.
+constexpr const char* kStubborn = R"(sh -c 'trap "" TERM; echo pid=$$.; while :; do sleep 0.05; done' & wait)";
+
+TEST(OnATerminal, TheTimeLimitEndsWhatTheCommandStarted) {
+  ExecOptions options = shell(kStubborn);
+  options.timeout = std::chrono::milliseconds(1000);
+  options.kill_grace = std::chrono::milliseconds(100);
+  Terminal terminal(std::move(options));
+  ASSERT_TRUE(terminal.shows("pid="));
+  ASSERT_TRUE(terminal.shows("."));
+  const std::string screen = terminal.screen();
+  const pid_t stubborn = std::stoi(screen.substr(screen.find("pid=") + 4));
+  EXPECT_EQ(terminal.exit_code(), 128 + SIGTERM);
+  EXPECT_TRUE(wait_until([&] { return ::kill(stubborn, 0) != 0; }));
+}
+
+TEST(WithNoTerminal, ASignalReachesAllThatTheCommandStarted) {
+  Pipe pipe = make_pipe().value();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::setsid();
+    ExecOptions options = shell(R"(sh -c 'trap "echo inner; exit" TERM; echo ready; while :; do sleep 0.02; done' & wait)");
+    options.stdout_fd = pipe.write_end.get();
+    exec_and_exit(std::move(options));
+  }
+  pipe.write_end.close();
+  std::string said;
+  const auto says = [&](const std::string& text) {
+    return wait_until([&] {
+      pollfd readable{pipe.read_end.get(), POLLIN, 0};
+      char buffer[256];
+      const ssize_t n = ::poll(&readable, 1, 20) > 0 ? ::read(pipe.read_end.get(), buffer, sizeof buffer) : 0;
+      if (n > 0) said.append(buffer, static_cast<std::size_t>(n));
+      return said.find(text) != std::string::npos;
+    });
+  };
+  ASSERT_TRUE(says("ready"));
+  ::kill(pid, SIGTERM);
+  EXPECT_TRUE(says("inner"));
+  EXPECT_EQ(exit_code_of(pid), 128 + SIGTERM);
 }
 
 TEST(UnderAReaderThatDoesNotRead, ASignalEndsTheCommandAndUs) {
@@ -143,6 +192,7 @@ TEST(UnderAReaderThatDoesNotRead, TroubleWithKafkaDoesNotHoldUsUp) {
   if (pid == 0) {
     ::dup2(pipe.write_end.get(), STDERR_FILENO);
     ExecOptions options = shell("exit 3");
+    options.make_client = {};
     if (!options.settings.kafka.set("bootstrap.servers", nobody.text())) ::_exit(98);
     exec_and_exit(std::move(options));
   }
@@ -171,6 +221,7 @@ TEST(WhileItsRecordsAreOnTheirWay, ASignalEndsTheWaitAndNotTheExitCode) {
   const pid_t pid = ::fork();
   if (pid == 0) {
     ExecOptions options = shell("exit 3");
+    options.make_client = {};
     options.flush_timeout = options.first_flush_timeout = std::chrono::hours(1);
     if (!options.settings.kafka.set("bootstrap.servers", nobody.text())) ::_exit(98);
     exec_and_exit(std::move(options));
