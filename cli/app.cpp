@@ -1,5 +1,6 @@
 // Parses the command line and runs the command that it names.
 #include "cli/command.hpp"
+#include "cli/usage.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -60,19 +61,22 @@ int run(int argc, const char* const* argv, Streams streams) {
 
   // Everything behind exec's -- belongs to the command and is none of the parser's business.
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  bool has_mark = false;
   if (!arguments.empty() && arguments.front() == "exec") {
     const auto mark = std::find(arguments.begin(), arguments.end(), "--");
-    if (mark != arguments.end()) {
+    has_mark = mark != arguments.end();
+    if (has_mark) {
       invocation.command.assign(mark + 1, arguments.end());
       arguments.erase(mark, arguments.end());
     }
   }
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  if (const auto unknown = unknown_command(app, arguments)) return report(streams, *unknown);
   try {
-    app.parse(std::move(arguments));
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 wants them
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error, streams.out, streams.err);
-    return flushed(streams, code == 0 ? kOk : kUsage);
+    if (error.get_exit_code() != 0) return report(streams, usage_failure(app, error, arguments, has_mark));
+    app.exit(error, streams.out, streams.err);  // prints the help or the version that was asked for
+    return flushed(streams, kOk);
   }
   return flushed(streams, invocation.action());
 }

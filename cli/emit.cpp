@@ -78,27 +78,28 @@ Outcome<> send_event(const EventFlags& flags, const Fill& fill) {
   return (*sender)->finish();
 }
 
-/// Sends one event a line. Errors name the line.
-Outcome<> send_stream(const SenderFlags& flags, std::istream& in) {
+/// Sends one event a line. Errors name the line, and the file unless its name is empty.
+Outcome<> send_stream(const SenderFlags& flags, std::istream& in, const std::string& file) {
   auto sender = make_sender(flags);
   if (!sender) return sender.error();
   const std::string connector = with_environment(flags.identity).connector;
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = (file.empty() ? "line " : printable(file) + ":") + std::to_string(number);
     auto events = agent::parse_events(line);
     if (!events) {
       const std::string member = events.error().member.empty() ? "" : " at " + events.error().member;
-      return Failure{kUsage, "line " + std::to_string(number) + member + ": " + printable(events.error().message)};
+      return Failure{kUsage, where + member + ": " + printable(events.error().message)};
     }
     for (v1::SyncEvent& event : *events) {
       const v1::RunIdentity& identity = event.identity();
       if (!identity.connector_id().empty() && !connector.empty() && identity.connector_id() != connector) {
-        return Failure{kUsage, "line " + std::to_string(number) + " is of connector " + printable(identity.connector_id()) + ", not of " +
-                                   printable(connector) + "; send each connector's events by themselves"};
+        return Failure{kUsage, where + " is of connector " + printable(identity.connector_id()) + ", not of " + printable(connector) +
+                                   "; send each connector's events by themselves"};
       }
       if (auto sent = (*sender)->event(std::move(event)); !sent) {
-        return Failure{sent.error().exit_code, "line " + std::to_string(number) + ": " + sent.error().message};
+        return Failure{sent.error().exit_code, where + ": " + sent.error().message};
       }
     }
     if (in.rdbuf()->in_avail() <= 0) {
@@ -272,10 +273,10 @@ struct StreamFlags {
 
 Outcome<> send_from(const StreamFlags& flags, Streams& streams) {
   if (flags.json.empty()) return Failure{kUsage, "emit needs a kind of event, or --json FILE; see runfold emit --help"};
-  if (flags.json == "-") return send_stream(flags.sender, streams.in);
+  if (flags.json == "-") return send_stream(flags.sender, streams.in, "");
   std::ifstream file(flags.json);
   if (!file) return Failure{kUsage, "--json " + printable(flags.json) + " cannot be read; name a file, or - for stdin"};
-  return send_stream(flags.sender, file);
+  return send_stream(flags.sender, file, flags.json);
 }
 
 }  // namespace

@@ -49,6 +49,19 @@ Tone tone_of(const json::object& record) {
   return level == 7 ? Tone::kDim : Tone::kPlain;
 }
 
+/// A message as it was written: lines end as they may, and those behind the first are set in, so that none looks like a record.
+std::string shown(std::string_view message) {
+  std::string out;
+  for (bool first = true; first || !message.empty(); first = false) {
+    const std::size_t end = message.find('\n');
+    std::string_view line = message.substr(0, end);
+    message.remove_prefix(end == std::string_view::npos ? message.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    out += (first ? "" : "\n    ") + printable(line);
+  }
+  return out;
+}
+
 void print_record(const json::object& record, Streams& streams) {
   std::string level = text_of(record, "level");
   std::transform(level.begin(), level.end(), level.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
@@ -60,7 +73,7 @@ void print_record(const json::object& record, Streams& streams) {
       << toned("[" + printable(level) + "]", tone_of(record), streams.colour) << " ";
   if (!stream.empty() && stream != "application") out << toned(printable(stream), Tone::kDim, streams.colour) << " ";
   if (!step.empty()) out << toned(printable(step) + ":", Tone::kStrong, streams.colour) << " ";
-  out << printable(text_of(record, "message"));
+  out << shown(text_of(record, "message"));
   if (!detail.empty()) out << " " << toned(printable(detail), Tone::kDim, streams.colour);
   if (text_of(record, "truncated") == "true") out << toned(" (truncated)", Tone::kWarn, streams.colour);
   out << "\n";

@@ -31,14 +31,19 @@ std::string shown(std::string url) {
 }
 
 /// What a response that is not a 200 means for the person who asked.
-Failure failure_of(const http::Response& response, const std::string& url) {
+Failure failure_of(const http::Response& response, const std::string& url, const std::string& base) {
   json::error_code error;
   const json::value body = json::parse(response.body, error);
   std::string words;
+  std::string detail;
   if (!error && body.is_object()) {
     const std::string title = text_of(body.get_object(), "title");
-    const std::string detail = text_of(body.get_object(), "detail");
+    detail = text_of(body.get_object(), "detail");
     words = title + (title.empty() || detail.empty() ? "" : ": ") + detail;
+  }
+  // The page's words, for those who asked by a path, are a command's words here.
+  if (response.status == 404) {
+    if (const std::size_t hint = detail.find("; GET "); hint != std::string::npos) words = detail.substr(0, hint) + " (" + base + ")";
   }
   if (words.empty()) words = url + " answered " + std::to_string(response.status);
   Failure failure{kNotReachable, printable(words)};
@@ -86,7 +91,7 @@ Outcome<json::value> get_document(const QueryFlags& flags, std::string_view path
     return Failure{code, "the collector at " + shown(base) + " cannot be asked: " + response.error().message +
                              " Is runfold-collector running there? Name another with --collector or RUNFOLD_COLLECTOR_URL."};
   }
-  if (response->status != 200) return failure_of(*response, url);
+  if (response->status != 200) return failure_of(*response, url, shown(base));
   json::error_code error;
   json::value body = json::parse(response->body, error);
   if (error || !body.is_object()) return Failure{kNotReachable, url + " did not answer with a JSON object; is it a runfold-collector?"};

@@ -2,6 +2,7 @@
 #include "transport/kafka/topics.hpp"
 
 #include "cli/command.hpp"
+#include "cli/duration.hpp"
 #include "cli/kafka_flags.hpp"
 #include "cli/table.hpp"
 
@@ -27,6 +28,7 @@ struct Flags {
   kafka::TopicNames names;
   std::int32_t partitions = 4;
   std::int32_t replication = -1;
+  std::string timeout = "30s";
   bool json = false;
 };
 
@@ -46,8 +48,11 @@ int run_topics(const Flags& flags, bool create, Streams& streams) {
     return report(streams, {kConfiguration, "no Kafka is configured; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers"});
   }
   const auto policies = kafka::topic_policies(flags.names, flags.partitions, flags.replication);
-  constexpr std::chrono::seconds kLimit{30};
-  const auto reports = create ? kafka::create_topics(properties, policies, kLimit) : kafka::verify_topics(properties, policies, kLimit);
+  const auto limit = parse_duration(flags.timeout);
+  if (!limit || limit->count() <= 0) {
+    return report(streams, {kUsage, "--timeout \"" + printable(flags.timeout) + "\" is not a duration above 0; write for example 10s"});
+  }
+  const auto reports = create ? kafka::create_topics(properties, policies, *limit) : kafka::verify_topics(properties, policies, *limit);
   if (!reports) {
     const bool configuration = reports.error().code == kafka::Errc::kInvalid || reports.error().code == kafka::Errc::kUnauthorised;
     return report(streams, {configuration ? kConfiguration : kNotReachable, reports.error().message});
@@ -63,9 +68,11 @@ int run_topics(const Flags& flags, bool create, Streams& streams) {
     }
     std::string differences;
     for (const std::string& difference : topic.differences) differences += (differences.empty() ? "" : "; ") + difference;
-    Cell state{topic.created ? "created" : "exists", topic_well ? Tone::kGood : Tone::kWarn};
+    Cell state{topic.created ? "created" : "as it should be", Tone::kGood};
+    if (!topic_well) state = {"differs", Tone::kWarn};
     if (!topic.exists) state = {"missing", Tone::kBad};
-    table.add({{topic.name}, state, {topic.exists ? std::to_string(topic.partitions) : ""}, {differences, Tone::kWarn}});
+    table.add(
+        {{topic.name}, state, {topic.exists ? std::to_string(topic.partitions) : ""}, {topic.exists ? differences : "", Tone::kWarn}});
   }
   if (!flags.json) table.print(streams.out, streams.colour);
   return well ? kOk : kNotSo;
@@ -91,6 +98,9 @@ void add_topics(CLI::App& app, Invocation& invocation) {
     verb->add_option("--runs-topic", flags->names.runs)->capture_default_str();
     verb->add_option("--api-failures-topic", flags->names.api_failures)->capture_default_str();
     verb->add_option("--dead-letters-topic", flags->names.dead_letters)->capture_default_str();
+    verb->add_option("--timeout", flags->timeout, "How long it may take; a Kafka that refuses connections is told at once")
+        ->type_name("DURATION")
+        ->capture_default_str();
     verb->add_flag("--json", flags->json, "Print JSON, one topic a line");
     verb->callback([flags, create, &invocation] {
       invocation.action = [flags, create, &invocation] { return run_topics(*flags, create, invocation.streams); };

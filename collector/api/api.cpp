@@ -71,9 +71,7 @@ std::vector<ApiRoute> api_routes() {
 http::Response to_response(const StoreError& error) {
   switch (error.code) {
     case StoreErrc::kInvalid:
-      return http::Problem{
-          400, "Bad parameter", "parameter cursor is not one that this list gave: " + error.message, {{"parameter", "cursor"}}}
-          .to_response();
+      return http::Problem{400, "Bad parameter", "parameter cursor: " + error.message, {{"parameter", "cursor"}}}.to_response();
     case StoreErrc::kUnavailable:
     case StoreErrc::kBusy:
     case StoreErrc::kFull:

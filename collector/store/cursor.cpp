@@ -97,7 +97,7 @@ std::string make_cursor(const CursorScope& scope, const CursorKey& key) {
 
 StoreResult<CursorKey> read_cursor(const CursorScope& scope, std::string_view cursor) {
   const StoreError wrong{StoreErrc::kInvalid,
-                         "cursor: it is not one that this list gave for these filters; take next_cursor as it is, with the same filters, "
+                         "the cursor is not one that this list gave for these filters; take next_cursor as it is, with the same filters, "
                          "or leave it out to start again"};
   if (cursor.size() > kMaxCursorBytes) return wrong;
   const auto bytes = decode(cursor);

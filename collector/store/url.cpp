@@ -7,7 +7,7 @@ namespace runfold::collector {
 namespace {
 
 StoreError invalid(std::string why) {
-  return {StoreErrc::kInvalid, "store: " + std::move(why) + "; give sqlite:PATH, for example sqlite:/var/lib/runfold/runfold.db"};
+  return {StoreErrc::kInvalid, std::move(why) + "; give sqlite:PATH, for example sqlite:/var/lib/runfold/runfold.db"};
 }
 
 }  // namespace

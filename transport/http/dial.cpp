@@ -96,7 +96,7 @@ asio::awaitable<Result<>> dial(asio::any_io_executor executor, const Url& url, c
     if (share.passed()) error = asio::error::timed_out;
     if (!error) break;
   }
-  if (error) co_return Error{Errc::kConnect, "Nothing answers at " + url.host_port() + " (" + error.message() + "); is it running there?"};
+  if (error) co_return Error{Errc::kConnect, "Nothing answers at " + url.host_port() + " (" + error.message() + ")."};
 
   if (tls != nullptr) {
     attempt.doing = "agreeing on TLS";

@@ -16,6 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kLookAgainMs = 20;
+/// How long brokers that cannot be connected to are tried: "localhost" may stand for two addresses, of which one answers.
+constexpr std::chrono::milliseconds kUnreachableLimit{1'000};
 constexpr auto kDay = std::chrono::hours(24);
 
 std::string milliseconds_text(std::chrono::milliseconds span) {
@@ -44,9 +46,9 @@ std::optional<std::string> difference(const std::string& name, const std::string
   const auto expected_number = to_number(expected);
   if (name == "retention.ms" && is_number && expected_number) {
     if (*is_number < 0 || (*expected_number >= 0 && *is_number >= *expected_number)) return std::nullopt;
-    return name + " is " + is + ", expected at least " + expected;
+    return name + ": has " + is + ", wants at least " + expected;
   }
-  return name + " is " + is + ", expected " + expected;
+  return name + ": has " + is + ", wants " + expected;
 }
 
 std::vector<TopicReport> empty_reports(const std::vector<TopicPolicy>& policies) {
@@ -89,7 +91,14 @@ class Admin {
   /// Looks at all topics of the cluster: to ask about one by name would make it, where the broker makes topics by itself.
   Result<void> look(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
     const rd_kafka_metadata_t* metadata = nullptr;
-    if (const auto error = rd_kafka_metadata(client_.get(), 1, nullptr, &metadata, left_ms())) return failure(error, "list the topics");
+    // In growing parts: what is heard of the connection meanwhile decides whether to go on.
+    for (int part_ms = 100;; part_ms = std::min(part_ms * 2, 60'000)) {
+      const auto error = rd_kafka_metadata(client_.get(), 1, nullptr, &metadata, std::min(part_ms, left_ms()));
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+      Error failed = failure(error, "list the topics");
+      const bool given_up = trouble_ && Clock::now() >= deadline_ - limit_ + kUnreachableLimit;
+      if (!failed.retryable() || given_up || Clock::now() >= deadline_) return failed;
+    }
     const MetadataHandle owned{metadata};
     for (std::size_t i = 0; i < policies.size(); ++i) {
       const rd_kafka_metadata_topic_t* begin = metadata->topics;
@@ -99,12 +108,12 @@ class Admin {
       if (!reports[i].exists) continue;
       reports[i].partitions = found->partition_cnt;
       if (found->partition_cnt < policies[i].partitions) {
-        reports[i].differences.push_back("it has " + std::to_string(found->partition_cnt) + " partitions, expected at least " +
+        reports[i].differences.push_back("partitions: has " + std::to_string(found->partition_cnt) + ", wants at least " +
                                          std::to_string(policies[i].partitions));
       }
       const int replicas = found->partition_cnt > 0 ? found->partitions[0].replica_cnt : 0;
       if (policies[i].replication > 0 && replicas != policies[i].replication) {
-        reports[i].differences.push_back("it has " + std::to_string(replicas) + " replicas, expected " +
+        reports[i].differences.push_back("replicas: has " + std::to_string(replicas) + ", wants " +
                                          std::to_string(policies[i].replication));
       }
     }
@@ -206,7 +215,7 @@ class Admin {
       const auto* entry = std::find_if(entries, entries + count, [&](const auto* one) { return rd_kafka_ConfigEntry_name(one) == name; });
       const char* value = entry == entries + count ? nullptr : rd_kafka_ConfigEntry_value(*entry);
       if (value == nullptr) {
-        report.differences.push_back(name + " is not told by the broker, expected " + expected);
+        report.differences.push_back(name + ": is not told by the broker, wants " + expected);
       } else if (auto sentence = difference(name, value, expected)) {
         report.differences.push_back(std::move(*sentence));
       }

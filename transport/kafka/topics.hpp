@@ -41,14 +41,14 @@ struct TopicReport {
   bool exists = false;
   bool created = false;
   std::int32_t partitions = 0;
-  /// One sentence each, for example "cleanup.policy is delete, expected compact". Empty when all is well.
+  /// One sentence each, for example "cleanup.policy: has delete, wants compact". Empty when all is well.
   std::vector<std::string> differences;
 };
 
 /// Compares topics with their policies; changes nothing. More partitions than the policy says, and a longer retention, are
 /// no difference: a cluster's owner may want them.
-/// Errors: kUnreachable names the address and the cause; kTimedOut; kUnauthorised; for embedded brokers, which have no
-/// topic configuration to compare, kOther.
+/// Errors: kUnreachable names the address and the cause, after a second when connections fail; kTimedOut; kUnauthorised; for embedded
+/// brokers, which have no topic configuration to compare, kOther.
 [[nodiscard]] Result<std::vector<TopicReport>> verify_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
                                                              std::chrono::milliseconds limit);
 

@@ -67,9 +67,8 @@ TEST(Topics, ThatExistOtherwiseAreToldAndLeftAlone) {
     ASSERT_TRUE(reports) << reports.error().message;
     EXPECT_FALSE(reports->at(0).created);
     EXPECT_EQ(reports->at(0).partitions, 1);
-    EXPECT_THAT(reports->at(0).differences,
-                ElementsAre("it has 1 partitions, expected at least 4", "cleanup.policy is delete, expected compact",
-                            "retention.ms is 1000, expected at least 5000"));
+    EXPECT_THAT(reports->at(0).differences, ElementsAre("partitions: has 1, wants at least 4", "cleanup.policy: has delete, wants compact",
+                                                        "retention.ms: has 1000, wants at least 5000"));
   }
 }
 

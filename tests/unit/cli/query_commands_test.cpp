@@ -39,7 +39,9 @@ class Collector {
       asked_.push_back(request.target);
       const auto found = answers_.find(request.target);
       if (found == answers_.end())
-        co_return http::Problem{404, "No such run", "There is nothing at " + request.target + ".", {}}.to_response();
+        co_return http::Problem{
+            404, "No such run", "there is nothing at " + request.target + " in this collector's store; GET /api lists", {}}
+            .to_response();
       co_return http::Response::json(found->second.second, found->second.first);
     });
     return router;
@@ -150,7 +152,8 @@ TEST_F(QueryCommands, AnUnknownRunExitsWithOneAndTheProblem) {
        std::vector<std::vector<std::string>>{{"runs", "no/such"}, {"logs", "no/such"}, {"api-failures", "no/such"}}) {
     const Printed printed = runfold(command);
     EXPECT_EQ(printed.exit_code, 1);
-    EXPECT_TRUE(printed.err.starts_with("runfold: No such run: There is nothing at /api/v1/runs/no%2Fsuch")) << printed.err;
+    EXPECT_TRUE(printed.err.starts_with("runfold: there is nothing at /api/v1/runs/no%2Fsuch")) << printed.err;
+    EXPECT_TRUE(printed.err.ends_with(" in this collector's store (" + collector_.url() + ")\n")) << printed.err;
     EXPECT_EQ(printed.out, "");
   }
 }
@@ -175,6 +178,7 @@ TEST_F(QueryCommands, ACollectorThatIsNotThereIsNamed) {
   EXPECT_EQ(printed.exit_code, 69);
   EXPECT_NE(printed.err.find(nobody.text()), std::string::npos) << printed.err;
   EXPECT_NE(printed.err.find("--collector"), std::string::npos) << printed.err;
+  EXPECT_EQ(printed.err.find("running there"), printed.err.rfind("running there")) << "said once: " << printed.err;
 }
 
 TEST_F(QueryCommands, NoErrorShowsThePasswordOfTheCollector) {
@@ -217,6 +221,16 @@ TEST_F(QueryCommands, LogsPrintsTheTailOldestFirst) {
             "2026-05-16 14:32:11.002 [ERROR] stderr bad \\x1b[2J bell\\x07\n"
             "2026-05-16 14:32:11.003 [ERROR] container_api GET /files/42 answered 404\n"
             "    no such file\n");
+}
+
+TEST_F(QueryCommands, LogsPrintsLinesAsTheyWereWritten) {
+  collector_.answer(
+      "/api/v1/runs/run-1/logs?order=desc&limit=200",
+      list(R"({"at":"2026-05-16T14:32:11.002Z","severity":3,"level":"error","message":"ValueError: bad\n  in f\r\n[INFO] x"},)"
+           R"({"at":"2026-05-16T14:32:11.001Z","severity":6,"level":"info","message":"from Windows\r"})"));
+  EXPECT_EQ(runfold({"logs", "run-1"}).out,
+            "2026-05-16 14:32:11.001 [INFO] from Windows\n"
+            "2026-05-16 14:32:11.002 [ERROR] ValueError: bad\n      in f\n    [INFO] x\n");
 }
 
 TEST_F(QueryCommands, LogsPrintsAllInTheOrderTheyCome) {

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -98,6 +99,14 @@ TEST_F(InsideExec, AnEventThatIsWrongIsNamedByItsLine) {
   EXPECT_NE(printed.err.find("line 2 at /stepStarted/step_id"), std::string::npos) << printed.err;
 }
 
+TEST_F(InsideExec, AnEventThatIsWrongInAFileIsNamedByFileAndLine) {
+  const std::string file = (folder_.path() / "events.jsonl").string();
+  std::ofstream(file) << "{\"heartbeat\":{}}\n\n{\"stepStarted\":{}}\n";
+  const Printed printed = runfold({"emit", "--json", file});
+  EXPECT_EQ(printed.exit_code, 2);
+  EXPECT_TRUE(printed.err.starts_with("runfold: " + file + ":3 at /stepStarted/step_id")) << printed.err;
+}
+
 TEST_F(InsideExec, LogSendsAMessageWithStepAndDetail) {
   EXPECT_EQ(runfold({"log", "--level", "warn", "--step", "upload", "--detail", "{\"n\":1}", "slow"}).exit_code, 0);
   ASSERT_EQ(logs_.size(), 1U);
@@ -107,8 +116,8 @@ TEST_F(InsideExec, LogSendsAMessageWithStepAndDetail) {
   EXPECT_EQ(logs_[0].detail_json(), "{\"n\":1}");
 }
 
-TEST_F(InsideExec, LogReadsLinesAndKeepsTheLevelOfTheFixedFormat) {
-  EXPECT_EQ(runfold({"log", "--level", "notice"}, "one\n2026-05-16 14:32:11 UTC [ERROR] two\nthree").exit_code, 0);
+TEST_F(InsideExec, LogReadsLinesAndKeepsTheLevelsThatTheyState) {
+  EXPECT_EQ(runfold({"log", "--level", "notice"}, "one\n{\"level\":\"error\",\"msg\":\"two\"}\nthree").exit_code, 0);
   ASSERT_EQ(logs_.size(), 3U);
   EXPECT_EQ(logs_[0].severity(), v1::SEVERITY_NOTICE);
   EXPECT_EQ(logs_[1].severity(), v1::SEVERITY_ERROR);
@@ -251,6 +260,7 @@ TEST_F(ToKafka, ABrokerThatIsNotThereExitsWith69) {
   for (const std::vector<std::string>& command :
        std::vector<std::vector<std::string>>{{"emit", "heartbeat", "--timeout", "200ms"},
                                              {"log", "m", "--timeout", "200ms"},
+                                             {"topics", "verify", "--timeout", "1h"},
                                              {"emit", "operation", "--id", "S", "--status", "s", "--timeout", "200ms"}}) {
     const Printed printed = runfold(command);
     EXPECT_EQ(printed.exit_code, 69);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace runfold::cli {
@@ -65,6 +66,32 @@ TEST_F(Usage, AWrongCommandLineExitsWithTwoAndSaysWhy) {
     EXPECT_EQ(printed.exit_code, 2) << line;
     EXPECT_FALSE(printed.err.empty()) << line;
     EXPECT_EQ(printed.out, "") << line;
+  }
+}
+
+TEST_F(Usage, AMistypedWordGetsTheOneThatWasMeant) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"rnus"}, "runfold: no command \"rnus\"; did you mean \"runs\"?\n"},
+      {{"nonsense", "--json"}, "runfold: no command \"nonsense\"; 'runfold --help' lists those there are\n"},
+      {{"topics", "verfy"}, "runfold: no command \"verfy\" in \"runfold topics\"; did you mean \"verify\"?\n"},
+      {{"topics"}, "runfold: runfold topics needs a command: create, verify; see 'runfold topics --help'\n"},
+      {{"emit", "step-strated"}, "runfold: no command \"step-strated\" in \"runfold emit\"; did you mean \"step-started\"?\n"},
+      {{"runs", "--conector", "c"}, "runfold: runfold runs has no option \"--conector\"; did you mean \"--connector\"?\n"},
+      {{"logs", "r", "s"}, "runfold: runfold logs takes no argument \"s\"; see 'runfold logs --help'\n"},
+      {{"exec", "--site", "a", "./job", "--full"}, "runfold: the command stands behind --: runfold exec --site a -- ./job --full\n"},
+      {{"exec", "--full"},
+       "runfold: exec has no option \"--full\"; if it is the command's, write -- before the command: runfold exec [OPTIONS] -- COMMAND\n"},
+      {{"exec", "--tiemout", "3s", "--", "true"}, "runfold: runfold exec has no option \"--tiemout\"; did you mean \"--timeout\"?\n"}};
+  for (const auto& [arguments, words] : cases) {
+    const Printed printed = runfold(arguments);
+    EXPECT_EQ(printed.exit_code, 2);
+    EXPECT_EQ(printed.err, words);
+  }
+}
+
+TEST_F(Usage, NoHelpNamesAVariableTwice) {
+  for (const char* command : {"exec", "emit", "log", "runs", "topics"}) {
+    EXPECT_EQ(runfold({command, "--help"}).out.find("Env:"), std::string::npos) << command;
   }
 }
 

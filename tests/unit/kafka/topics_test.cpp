@@ -48,6 +48,15 @@ TEST(VerifyTopics, SaysWhichAddressDoesNotAnswer) {
   EXPECT_EQ(reports.error().message, "no Kafka broker answers at " + nobody.text() + " (connection refused)");
 }
 
+TEST(VerifyTopics, DoesNotWaitOutItsLimitForAKafkaThatRefusesConnections) {
+  const test::UnansweredAddress nobody(test::UnansweredAddress::Kind::kRefuses);
+  Properties properties;
+  ASSERT_TRUE(properties.set("bootstrap.servers", nobody.text()).has_value());
+  const auto reports = verify_topics(properties, topic_policies(TopicNames{}), std::chrono::hours(1));
+  ASSERT_FALSE(reports);
+  EXPECT_EQ(reports.error().code, Errc::kUnreachable);
+}
+
 TEST(VerifyTopics, WithNoAddressSaysWhatToSet) {
   const auto reports = verify_topics(Properties{}, {}, std::chrono::milliseconds(300));
   ASSERT_FALSE(reports);

@@ -58,9 +58,9 @@ TEST_F(TopicsAtStartTest, TopicsThatWereMadeAreNamedAndTheCollectorIsReady) {
 }
 
 TEST_F(TopicsAtStartTest, ATopicThatDiffersIsLeftAndTold) {
-  start({std::vector<kafka::TopicReport>{{"runs", true, false, 4, {"cleanup.policy is delete, expected compact"}}}});
+  start({std::vector<kafka::TopicReport>{{"runs", true, false, 4, {"cleanup.policy: has delete, wants compact"}}}});
   ASSERT_TRUE(wait_until([&] { return told_ == 1; }));
-  EXPECT_THAT(lines(), ElementsAre("4 topic runs is left as it is: cleanup.policy is delete, expected compact"));
+  EXPECT_THAT(lines(), ElementsAre("4 topic runs is left as it is: cleanup.policy: has delete, wants compact"));
 }
 
 TEST_F(TopicsAtStartTest, AKafkaThatIsAwayIsTriedUntilItAnswersAndToldOnlyAsNotReady) {
