@@ -155,6 +155,7 @@ class Fold::Impl {
     row.connector_id = view.connector_id;
     row.created_at_ns = view.removed ? 0 : view.created_at_ns.value_or(updated_at_ns);
     row.updated_at_ns = updated_at_ns;
+    row.origin = {origin.partition, origin.offset};
     row.payload.reset();
     if (!view.removed) row.payload.emplace(view.bytes);
     return count(Folded::kFolded, origin, view.bytes);

@@ -58,6 +58,7 @@ ApiFailureRow api_failure_row(const LogBatchView& batch, std::size_t index, Time
   row.site = batch.identity.site;
   row.at_ns = at_ns;
   row.code = call.response_code;
+  row.origin = {origin.partition, origin.offset};
 
   v1::ApiFailure failure;
   failure.set_failure_id(row.failure_id);

@@ -44,6 +44,7 @@ Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally
   };
   sources_.add(sources_.index(batch.identity.source_id), batch.first_sequence, batch.records.size(), fold_stretch);
   if (!any) return Folded::kDuplicate;
+  widen(origin);
   keep_first(connector_id_, batch.identity.connector_id);
   keep_first(version_, batch.identity.version);
   keep_first(site_, batch.identity.site);
@@ -70,6 +71,16 @@ void RunLogsState::append(const LogRecordView& record, TimeNs at_ns, PendingShee
   chunk.streams |= static_cast<std::uint8_t>(1U << record.stream);
 }
 
+void RunLogsState::widen(const Origin& origin) {
+  for (OffsetBounds& bounds : bounds_) {
+    if (bounds.partition != origin.partition) continue;
+    bounds.first = std::min(bounds.first, origin.offset);
+    bounds.last = std::max(bounds.last, origin.offset);
+    return;
+  }
+  bounds_.push_back({origin.partition, origin.offset, origin.offset});
+}
+
 RunLogsRow RunLogsState::row() {
   open_chunk_ = kNone;
   RunLogsRow row;
@@ -81,6 +92,8 @@ RunLogsRow RunLogsState::row() {
   row.api_failures = api_failures_;
   row.received = sources_.received();
   row.next_chunk = next_chunk_;
+  row.offsets = bounds_;
+  std::sort(row.offsets.begin(), row.offsets.end());
   WireWriter out(row.fold_state);
   out.number(kVersion, kLayout);
   sources_.write(out, kSources);
@@ -95,6 +108,7 @@ bool RunLogsState::restore(const RunLogsRow& row) {
   counts_ = row.counts;
   api_failures_ = row.api_failures;
   next_chunk_ = row.next_chunk;
+  bounds_ = row.offsets;
   bool known_layout = false;
   wire::Trouble trouble(row.fold_state);
   wire::Fields fields(row.fold_state, trouble);

@@ -45,6 +45,7 @@ class RunLogsState {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   void append(const LogRecordView& record, TimeNs at_ns, PendingSheet& pending);
+  void widen(const Origin& origin);
 
   RunKey key_;
   std::string connector_id_;
@@ -55,6 +56,8 @@ class RunLogsState {
   std::uint32_t next_chunk_ = 0;
   /// Into PendingSheet::logs.
   std::size_t open_chunk_ = kNone;
+  /// Mostly one: a run's records share a key.
+  std::vector<OffsetBounds> bounds_;
   Sources sources_;
 };
 

@@ -28,6 +28,21 @@ struct RunKeyView {
   auto operator<=>(const RunKeyView&) const = default;
 };
 
+/// Records of one partition that went into an aggregate: the lowest and the highest offset, repeats not counted.
+struct OffsetBounds {
+  std::int32_t partition = 0;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  auto operator<=>(const OffsetBounds&) const = default;
+};
+
+/// The record that something was made of, on the one topic that such things come from.
+struct RecordPlace {
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  auto operator<=>(const RecordPlace&) const = default;
+};
+
 /// A run as folded from the events topic.
 struct RunRow {
   RunKey key;
@@ -60,6 +75,8 @@ struct RunLogsRow {
   std::uint64_t received = 0;
   /// The number of the next chunk, from 0.
   std::uint32_t next_chunk = 0;
+  /// Of the logs topic, by partition.
+  std::vector<OffsetBounds> offsets{};
   /// Sequence windows. Opaque to the store.
   std::string fold_state;
 };
@@ -90,6 +107,8 @@ struct ApiFailureRow {
   std::optional<std::uint32_t> code;
   /// A serialized runfold.v1.ApiFailure.
   std::string payload;
+  /// On the logs topic.
+  RecordPlace origin{};
 };
 
 /// The newest state of an operation; no payload: it was removed.
@@ -103,6 +122,8 @@ struct OperationRow {
   TimeNs updated_at_ns = 0;
   /// A serialized runfold.v1.Operation.
   std::optional<std::string> payload;
+  /// On the operations topic.
+  RecordPlace origin{};
 };
 
 }  // namespace runfold::collector

@@ -148,6 +148,28 @@ json::object to_json(const v1::ApiCall& call) {
   return to;
 }
 
+json::object bounds(std::int32_t partition, std::int64_t first, std::int64_t last) {
+  return {{"partition", partition}, {"first", first}, {"last", last}};
+}
+
+/// The records that the run was folded from, by topic; no key for a topic of which there were none.
+json::object offsets(const v1::Run& run, const std::optional<RunLogsRow>& logs) {
+  json::object to;
+  if (run.offsets_size() > 0) {
+    json::array& events = to["events"].emplace_array();
+    for (const v1::OffsetBounds& one : run.offsets()) events.push_back(bounds(one.partition(), one.first_offset(), one.last_offset()));
+  }
+  if (logs && !logs->offsets.empty()) {
+    json::array& of_logs = to["logs"].emplace_array();
+    for (const OffsetBounds& one : logs->offsets) of_logs.push_back(bounds(one.partition, one.first, one.last));
+  }
+  return to;
+}
+
+json::object place(std::string_view topic, const RecordPlace& at) {
+  return {{"topic", topic}, {"partition", at.partition}, {"offset", at.offset}};
+}
+
 StoreError unreadable(std::string what) {
   return {StoreErrc::kCorrupt, what + " is stored in a form that cannot be read; it was made by a later release, or the store is damaged"};
 }
@@ -202,6 +224,7 @@ StoreResult<json::object> to_json(const StoredRun& stored, Steps steps) {
   put(to, "account", run.account());
   put(to, "trace_id", run.trace_id());
   if (run.revision() != 0) to["revision"] = run.revision();
+  if (json::object built_from = offsets(run, stored.logs); !built_from.empty()) to["offsets"] = std::move(built_from);
   return to;
 }
 
@@ -222,6 +245,7 @@ StoreResult<json::object> to_json(const ApiFailureRow& row) {
   for (auto& [key, value] : to_json(failure.call())) {
     to[key] = std::move(value);
   }
+  to["origin"] = place("logs", row.origin);
   return to;
 }
 
@@ -240,6 +264,7 @@ StoreResult<json::object> to_json(const OperationRow& row) {
   put_time(to, "created_at", operation.has_created_at(), operation.created_at());
   put_time(to, "updated_at", operation.has_updated_at(), operation.updated_at());
   put(to, "error", operation.error());
+  to["origin"] = place("operations", row.origin);
   return to;
 }
 

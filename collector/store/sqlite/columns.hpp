@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collector/rows.hpp"
+#include "collector/store/offsets.hpp"
 #include "collector/store/sqlite/connection.hpp"
 
 namespace runfold::collector::sqlite {
@@ -14,8 +15,8 @@ inline constexpr int kRunColumnCount = 9;
 /// Of `run_logs l`, as read_run_logs() takes them. The first is NULL where an outer join found no row.
 inline constexpr const char* kRunLogsColumns =
     "l.connector_id, l.version, l.site, l.severity_0, l.severity_1, l.severity_2, l.severity_3, l.severity_4, l.severity_5, l.severity_6, "
-    "l.severity_7, l.api_failures, l.received, l.next_chunk";
-inline constexpr int kRunLogsColumnCount = 14;
+    "l.severity_7, l.api_failures, l.received, l.next_chunk, l.offsets";
+inline constexpr int kRunLogsColumnCount = 15;
 
 [[nodiscard]] inline RunRow read_run(const Statement& row, int first) {
   RunRow run;
@@ -30,7 +31,8 @@ inline constexpr int kRunLogsColumnCount = 14;
   return run;
 }
 
-[[nodiscard]] inline RunLogsRow read_run_logs(const Statement& row, int first, const RunKey& key) {
+/// Errors: kCorrupt.
+[[nodiscard]] inline StoreResult<RunLogsRow> read_run_logs(const Statement& row, int first, const RunKey& key) {
   RunLogsRow logs;
   logs.key = key;
   logs.connector_id = row.bytes(first);
@@ -42,6 +44,12 @@ inline constexpr int kRunLogsColumnCount = 14;
   logs.api_failures = row.integer<std::uint64_t>(first + 11);
   logs.received = row.integer<std::uint64_t>(first + 12);
   logs.next_chunk = row.integer<std::uint32_t>(first + 13);
+  auto offsets = parse_offsets(row.bytes(first + 14));
+  if (!offsets) {
+    return StoreError{StoreErrc::kCorrupt, "the offsets of the logs of run " + key.run_id + ", attempt " + std::to_string(key.attempt) +
+                                               ", cannot be read: restore the store from a backup or rebuild it from the topics"};
+  }
+  logs.offsets = std::move(*offsets);
   return logs;
 }
 

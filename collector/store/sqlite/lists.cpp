@@ -12,7 +12,7 @@ std::string runs_with_logs() {
 }
 
 constexpr const char* kOperations =
-    "SELECT operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, payload FROM operations";
+    "SELECT operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, partition, record, payload FROM operations";
 
 std::int64_t one_more_than(std::size_t limit) {
   return static_cast<std::int64_t>(limit) + 1;
@@ -55,7 +55,7 @@ Select select_log_chunks(const RunKey& key, const Query::ChunkRange& range, std:
 }
 
 Select select_api_failures(const ApiFailureFilter& filter, std::size_t limit, const std::optional<CursorKey>& after) {
-  Select select("SELECT failure_id, run_id, attempt, connector_id, site, at_ns, code, payload FROM api_failures");
+  Select select("SELECT failure_id, run_id, attempt, connector_id, site, at_ns, code, partition, record, payload FROM api_failures");
   select.where_text("run_id = ?", filter.run_id).where_number("attempt = ?", filter.attempt);
   select.where_text("connector_id = ?", filter.connector_id).where_text("site <> '' AND site = ?", filter.site);
   select.where_number("code = ?", filter.code).where_number("at_ns >= ?", filter.from_ns);

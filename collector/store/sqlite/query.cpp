@@ -4,6 +4,9 @@
 #include "collector/store/sqlite/columns.hpp"
 #include "collector/store/sqlite/lists.hpp"
 
+#include <type_traits>
+#include <utility>
+
 namespace runfold::collector::sqlite {
 namespace {
 
@@ -33,16 +36,25 @@ StoreResult<Page<Row>> read_page(Connection& connection, const Select& select, c
     if (!there) return there.error();
     if (!*there) return page;
     if (page.items.size() == limit) break;
-    page.items.push_back(read(**statement));
+    if constexpr (std::is_same_v<decltype(read(**statement)), Row>) {
+      page.items.push_back(read(**statement));
+    } else {
+      auto row = read(**statement);
+      if (!row) return row.error();
+      page.items.push_back(std::move(*row));
+    }
   }
   page.next_cursor = make_cursor(scope, key(page.items.back()));
   return page;
 }
 
-StoredRun read_stored_run(const Statement& row) {
+StoreResult<StoredRun> read_stored_run(const Statement& row) {
   StoredRun stored;
   stored.run = read_run(row, 0);
-  if (!row.is_null(kRunColumnCount)) stored.logs = read_run_logs(row, kRunColumnCount, stored.run.key);
+  if (row.is_null(kRunColumnCount)) return stored;
+  auto logs = read_run_logs(row, kRunColumnCount, stored.run.key);
+  if (!logs) return logs.error();
+  stored.logs = std::move(*logs);
   return stored;
 }
 
@@ -54,7 +66,8 @@ ApiFailureRow read_failure(const Statement& row) {
   failure.site = row.bytes(4);
   failure.at_ns = row.integer(5);
   if (!row.is_null(6)) failure.code = row.integer<std::uint32_t>(6);
-  failure.payload = row.bytes(7);
+  failure.origin = {row.integer<std::int32_t>(7), row.integer(8)};
+  failure.payload = row.bytes(9);
   return failure;
 }
 
@@ -67,7 +80,8 @@ OperationRow read_operation(const Statement& row) {
   operation.connector_id = row.bytes(4);
   operation.created_at_ns = row.integer(5);
   operation.updated_at_ns = row.integer(6);
-  operation.payload = row.bytes(7);
+  operation.origin = {row.integer<std::int32_t>(7), row.integer(8)};
+  operation.payload = row.bytes(9);
   return operation;
 }
 
@@ -97,7 +111,9 @@ StoreResult<std::optional<StoredRun>> SqliteQuery::run(std::string_view run_id, 
   const auto there = (*statement)->next();
   if (!there) return there.error();
   if (!*there) return std::optional<StoredRun>();
-  return std::optional<StoredRun>(read_stored_run(**statement));
+  auto stored = read_stored_run(**statement);
+  if (!stored) return stored.error();
+  return std::optional<StoredRun>(std::move(*stored));
 }
 
 StoreResult<std::vector<LogChunk>> SqliteQuery::log_chunks(const RunKey& key, const ChunkRange& range, std::size_t limit) {

@@ -58,6 +58,7 @@ CREATE TABLE run_logs (
   api_failures INTEGER NOT NULL,
   received     INTEGER NOT NULL,
   next_chunk   INTEGER NOT NULL,
+  offsets      TEXT    NOT NULL, -- of the logs topic: "partition:first-last", comma-separated
   fold_state   BLOB    NOT NULL,
   PRIMARY KEY (run_id, attempt)
 ) WITHOUT ROWID;
@@ -85,6 +86,8 @@ CREATE TABLE api_failures (
   site         TEXT    NOT NULL,
   at_ns        INTEGER NOT NULL,
   code         INTEGER,
+  partition    INTEGER NOT NULL, -- of the logs topic
+  record       INTEGER NOT NULL, -- its offset there
   payload      BLOB    NOT NULL
 );
 CREATE INDEX api_failures_newest       ON api_failures (at_ns, failure_id);
@@ -103,6 +106,8 @@ CREATE TABLE operations (
   connector_id  TEXT    NOT NULL,
   created_at_ns INTEGER NOT NULL,
   updated_at_ns INTEGER NOT NULL,
+  partition     INTEGER NOT NULL, -- of the operations topic
+  record        INTEGER NOT NULL, -- its offset there
   heard_at_ns   INTEGER NOT NULL, -- by this machine's clock
   payload       BLOB
 ) WITHOUT ROWID;

@@ -103,18 +103,20 @@ StoreResult<> SqliteWriter::write_run_logs(const std::vector<RunLogsRow>& rows) 
   if (rows.empty()) return {};
   const auto upsert = connection_->prepare(
       "INSERT INTO run_logs (run_id, attempt, connector_id, version, site, severity_0, severity_1, severity_2, severity_3, severity_4, "
-      "severity_5, severity_6, severity_7, api_failures, received, next_chunk, fold_state) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
+      "severity_5, severity_6, severity_7, api_failures, received, next_chunk, offsets, fold_state) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
       "connector_id = excluded.connector_id, version = excluded.version, site = excluded.site, severity_0 = excluded.severity_0, "
       "severity_1 = excluded.severity_1, severity_2 = excluded.severity_2, severity_3 = excluded.severity_3, "
       "severity_4 = excluded.severity_4, severity_5 = excluded.severity_5, severity_6 = excluded.severity_6, "
       "severity_7 = excluded.severity_7, api_failures = excluded.api_failures, received = excluded.received, "
-      "next_chunk = excluded.next_chunk, fold_state = excluded.fold_state");
+      "next_chunk = excluded.next_chunk, offsets = excluded.offsets, fold_state = excluded.fold_state");
   if (!upsert) return upsert.error();
   for (const RunLogsRow* row : sorted(rows, [](const RunLogsRow& r) -> const RunKey& { return r.key; })) {
     const auto& n = row->counts;
-    const auto done = (*upsert)->run(row->key.run_id, row->key.attempt, row->connector_id, row->version, row->site, n[0], n[1], n[2], n[3],
-                                     n[4], n[5], n[6], n[7], row->api_failures, row->received, row->next_chunk, Blob{row->fold_state});
+    const std::string offsets = offsets_text(row->offsets);
+    const auto done =
+        (*upsert)->run(row->key.run_id, row->key.attempt, row->connector_id, row->version, row->site, n[0], n[1], n[2], n[3], n[4], n[5],
+                       n[6], n[7], row->api_failures, row->received, row->next_chunk, offsets, Blob{row->fold_state});
     if (!done) return done.error();
   }
   return {};
@@ -161,12 +163,13 @@ StoreResult<> SqliteWriter::write_log_chunks(const std::vector<LogChunk>& chunks
 StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>& rows) {
   if (rows.empty()) return {};
   const auto insert = connection_->prepare(
-      "INSERT INTO api_failures (failure_id, run_id, attempt, connector_id, site, at_ns, code, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+      "INSERT INTO api_failures (failure_id, run_id, attempt, connector_id, site, at_ns, code, partition, record, payload) VALUES (?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (failure_id) DO NOTHING");
   if (!insert) return insert.error();
   for (const ApiFailureRow* row : sorted(rows, [](const ApiFailureRow& r) { return std::tie(r.key, r.at_ns, r.failure_id); })) {
     const auto done = (*insert)->run(row->failure_id, row->key.run_id, row->key.attempt, row->connector_id, row->site, row->at_ns,
-                                     row->code, Blob{row->payload});
+                                     row->code, row->origin.partition, row->origin.offset, Blob{row->payload});
     if (!done) return done.error();
   }
   return {};
@@ -175,16 +178,18 @@ StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>&
 StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& rows, TimeNs now) {
   if (rows.empty()) return {};
   const auto upsert = connection_->prepare(
-      "INSERT INTO operations (operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, heard_at_ns, payload) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
+      "INSERT INTO operations (operation_id, status, name, owner_id, connector_id, created_at_ns, updated_at_ns, heard_at_ns, partition, "
+      "record, payload) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
       "owner_id = excluded.owner_id, connector_id = excluded.connector_id, created_at_ns = excluded.created_at_ns, "
-      "updated_at_ns = excluded.updated_at_ns, heard_at_ns = excluded.heard_at_ns, payload = excluded.payload WHERE excluded.updated_at_ns "
+      "updated_at_ns = excluded.updated_at_ns, heard_at_ns = excluded.heard_at_ns, partition = excluded.partition, record = "
+      "excluded.record, payload = excluded.payload WHERE excluded.updated_at_ns "
       ">= operations.updated_at_ns");
   if (!upsert) return upsert.error();
   for (const OperationRow* row : sorted(rows, [](const OperationRow& r) -> const std::string& { return r.operation_id; })) {
     const Blob payload{row->payload ? std::string_view(*row->payload) : std::string_view()};
     const auto done = (*upsert)->run(row->operation_id, row->status, row->name, row->owner_id, row->connector_id, row->created_at_ns,
-                                     row->updated_at_ns, now, payload);
+                                     row->updated_at_ns, now, row->origin.partition, row->origin.offset, payload);
     if (!done) return done.error();
   }
   return {};
@@ -242,7 +247,9 @@ StoreResult<std::vector<std::optional<RunLogsRow>>> SqliteWriter::load_run_logs(
     const auto there = row.next();
     if (!there) return there.error();
     if (!*there) continue;
-    found[i] = read_run_logs(row, 0, keys[i]);
+    auto logs = read_run_logs(row, 0, keys[i]);
+    if (!logs) return logs.error();
+    found[i] = std::move(*logs);
     found[i]->fold_state = row.bytes(kRunLogsColumnCount);
   }
   if (const auto done = transaction->commit(); !done) return done.error();

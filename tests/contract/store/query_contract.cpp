@@ -258,6 +258,7 @@ TEST_P(QueryContract, EachApiFailureFilterKeepsOnlyWhatFits) {
   EXPECT_THAT(failed({.site = "zeta"}), ElementsAre("f2"));
   EXPECT_THAT(failed({.code = 404}), ElementsAre("f3", "f1"));
   EXPECT_THAT(failed({.from_ns = 11, .to_ns = 21}), ElementsAre("f3", "f2"));
+  EXPECT_EQ(query_->api_failures({}, 1, "").value().items.at(0).origin, sample_failure("f3", "r1", 20).origin);
   EXPECT_FALSE(query_->api_failures({.run_id = "r2"}, 1, "").value().items.at(0).code);
   const auto first = query_->api_failures({}, 2, "").value();
   EXPECT_THAT(names(query_->api_failures({}, 2, *first.next_cursor).value()), ElementsAre("f1"));
@@ -279,6 +280,7 @@ TEST_P(QueryContract, EachOperationFilterKeepsOnlyWhatFits) {
   const auto first = query_->operations({}, 1, "").value();
   EXPECT_THAT(names(query_->operations({}, 10, *first.next_cursor).value()), ElementsAre("o2", "o1"));
   EXPECT_EQ(query_->operation("o1").value()->payload, sample_operation("o1", 10, 30).payload);
+  EXPECT_EQ(query_->operation("o1").value()->origin, sample_operation("o1", 10, 30).origin);
   EXPECT_FALSE(query_->operation("none").value());
 }
 

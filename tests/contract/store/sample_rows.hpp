@@ -31,6 +31,7 @@ inline RunLogsRow sample_logs(const std::string& run_id, std::uint32_t attempt =
   row.api_failures = 9;
   row.received = 36;
   row.next_chunk = 2;
+  row.offsets = {{1, 20, 40}, {3, 0, 9'000'000'000}};
   row.fold_state = std::string("windows\0of ", 11) + run_id;
   return row;
 }
@@ -56,6 +57,7 @@ inline ApiFailureRow sample_failure(const std::string& failure_id, const std::st
   row.site = "acme";
   row.at_ns = at_ns;
   row.code = 404;
+  row.origin = {3, 9'000'000'001};
   row.payload = std::string("failure\0", 8) + failure_id;
   return row;
 }
@@ -69,6 +71,7 @@ inline OperationRow sample_operation(const std::string& operation_id, TimeNs cre
   row.connector_id = "invoices";
   row.created_at_ns = created_at_ns;
   row.updated_at_ns = updated_at_ns;
+  row.origin = {2, 77};
   row.payload = std::string("operation\0", 10) + operation_id;
   return row;
 }

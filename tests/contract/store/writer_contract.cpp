@@ -62,6 +62,7 @@ TEST_P(WriterContract, LogCountsAreLoadedAsTheyWereCommitted) {
   EXPECT_EQ(rows[1]->api_failures, sent.api_failures);
   EXPECT_EQ(rows[1]->received, sent.received);
   EXPECT_EQ(rows[1]->next_chunk, sent.next_chunk);
+  EXPECT_EQ(rows[1]->offsets, sent.offsets);
   EXPECT_EQ(rows[1]->fold_state, sent.fold_state);
 }
 

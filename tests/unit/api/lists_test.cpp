@@ -21,6 +21,7 @@ ApiFailureRow failure() {
   row.connector_id = "invoices";
   row.at_ns = kAt;
   row.code = 404;
+  row.origin = {3, 42};
   row.payload = payload.SerializeAsString();
   return row;
 }
@@ -29,7 +30,7 @@ TEST_F(ListsApi, AnApiFailureIsTheDocumentedJson) {
   store_.failures = {failure()};
   EXPECT_EQ(get_json("/api/v1/api-failures"), json::parse(R"({"items": [{"failure_id": "f1", "run_id": "r1", "attempt": 2,
     "connector_id": "invoices", "version": "1.4.0", "step": "read", "at": "2026-05-16T14:32:11.000Z", "method": "GET", "uri": "/files/7",
-    "code": 404, "body": ""}], "next_cursor": null})"));
+    "code": 404, "body": "", "origin": {"topic": "logs", "partition": 3, "offset": 42}}], "next_cursor": null})"));
 }
 
 TEST_F(ListsApi, ACallWithNoResponseHasNoCodeAndNoBody) {
@@ -81,7 +82,7 @@ TEST_F(ListsApi, AnOperationIsTheDocumentedJson) {
   store_.operations = {row};
   const auto expected = json::parse(R"({"operation_id": "o1", "status": "failed", "name": "build_connector", "owner_id": "u1",
     "connector_id": "invoices", "version": "1.4.0", "created_at": "2026-05-16T14:32:11.000Z", "updated_at": "2026-05-16T14:32:12.000Z",
-    "error": "no space"})");
+    "error": "no space", "origin": {"topic": "operations", "partition": 0, "offset": 0}})");
   EXPECT_EQ(get_json("/api/v1/operations/o1"), expected);
   EXPECT_EQ(get_json("/api/v1/operations").at("items").at(0), expected);
 }

@@ -49,6 +49,9 @@ StoredRun finished_run() {
   drop->set_records(3);
   run.set_trace_id("0af7651916cd43dd8448eb211c80319c");
   run.set_revision(9);
+  auto* bounds = run.add_offsets();
+  bounds->set_first_offset(100);
+  bounds->set_last_offset(140);
 
   StoredRun stored = run_named("r1", 2);
   stored.run.version = "1.4.0";
@@ -58,6 +61,7 @@ StoredRun finished_run() {
   stored.logs->counts = {0, 0, 0, 4, 1, 0, 200, 32};
   stored.logs->api_failures = 2;
   stored.logs->received = 237;
+  stored.logs->offsets = {{1, 20, 21}, {3, 0, 7}};
   return stored;
 }
 
@@ -72,7 +76,9 @@ TEST_F(RunsApi, ARunIsTheDocumentedJson) {
     "log_counts": {"0": 0, "1": 0, "2": 0, "3": 4, "4": 1, "5": 0, "6": 200, "7": 32}, "api_failures": 2,
     "completeness": {"expected": 245, "received": 242, "dropped": {"rate_limited": 3},
       "topics": {"events": {"expected": 5, "received": 5, "dropped": {}}, "logs": {"expected": 240, "received": 237, "dropped": {"rate_limited": 3}}}},
-    "trace_id": "0af7651916cd43dd8448eb211c80319c", "revision": 9
+    "trace_id": "0af7651916cd43dd8448eb211c80319c", "revision": 9,
+    "offsets": {"events": [{"partition": 0, "first": 100, "last": 140}],
+                "logs": [{"partition": 1, "first": 20, "last": 21}, {"partition": 3, "first": 0, "last": 7}]}
   })"));
 }
 

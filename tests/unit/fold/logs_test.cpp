@@ -33,6 +33,7 @@ TEST(Logs, RecordsAreCountedBySeverityAndKeptInOrder) {
   EXPECT_EQ(logs.counts[6], 2U);
   EXPECT_EQ(logs.received, 3U);
   EXPECT_EQ(logs.next_chunk, 1U);
+  EXPECT_EQ(logs.offsets, (std::vector<OffsetBounds>{{0, 100, 100}}));
   EXPECT_EQ(logs.connector_id, "invoices");
   EXPECT_EQ(logs.version, "1.2");
   EXPECT_EQ(logs.site, "acme");
@@ -50,6 +51,25 @@ TEST(Logs, RecordsAreCountedBySeverityAndKeptInOrder) {
   EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[3][v1::LOG_STREAM_APPLICATION], 1U);
   EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[6][v1::LOG_STREAM_STDERR], 1U);
   EXPECT_EQ(f.fold.pending_log_bytes(), 0U);
+}
+
+TEST(Logs, OffsetBoundsAreThoseOfWhatWasFoldedByPartitionAcrossARestart) {
+  Folding f;
+  Telling t;
+  const auto first = t.logs(10, {"one"});
+  f.origin.offset = 40;
+  EXPECT_EQ(f.send(first), Folded::kFolded);
+  f.origin.offset = 90;
+  EXPECT_EQ(f.send(first), Folded::kDuplicate);
+  f.origin.partition = 3;
+  f.origin.offset = 7;
+  EXPECT_EQ(f.send(t.logs(11, {"two"})), Folded::kFolded);
+  EXPECT_EQ(row(f).offsets, (std::vector<OffsetBounds>{{0, 40, 40}, {3, 7, 7}}));
+  f.restart();
+  f.origin.partition = 0;
+  f.origin.offset = 20;
+  EXPECT_EQ(f.send(t.logs(12, {"three"})), Folded::kFolded);
+  EXPECT_EQ(row(f).offsets, (std::vector<OffsetBounds>{{0, 20, 40}, {3, 7, 7}}));
 }
 
 TEST(Logs, OfABatchSeenInPartOnlyTheRestIsFolded) {

@@ -40,6 +40,25 @@ std::int64_t claim_epoch(Writer& writer, std::optional<std::int64_t>* offset = n
   return claim.epoch;
 }
 
+TEST(SqliteTrouble, OffsetsThatCannotBeReadAreSaidAndNotTakenForNone) {
+  const Folder folder;
+  const auto store = open_sqlite_store(folder / "r.db").value();
+  const auto writer = store->writer().value();
+  Batch batch;
+  batch.runs.emplace_back().key = {"run-1", 1};
+  batch.run_logs.emplace_back().key = {"run-1", 1};
+  writer->commit(batch).value();
+  EXPECT_TRUE(writer->load_run_logs(std::array{RunKey{"run-1", 1}}));
+  Bare(folder / "r.db").run("UPDATE run_logs SET offsets = '0:3-'");
+  const auto loaded = writer->load_run_logs(std::array{RunKey{"run-1", 1}});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, StoreErrc::kCorrupt);
+  EXPECT_THAT(loaded.error().message, HasSubstr("run-1"));
+  const auto query = store->query().value();
+  EXPECT_EQ(query->run("run-1", std::nullopt).error().code, StoreErrc::kCorrupt);
+  EXPECT_EQ(query->runs({}, 10, "").error().code, StoreErrc::kCorrupt);
+}
+
 TEST(SqliteTrouble, KilledInMidCommitTheWholeTransactionIsThereOrNoneOfIt) {
   const Folder folder;
   std::int64_t before = 0;
