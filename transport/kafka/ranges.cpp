@@ -1,7 +1,7 @@
 // Asks the brokers for offsets by time and by watermark, and reads ranges with a consumer of its own.
 #include "transport/kafka/ranges.hpp"
 
-#include "transport/kafka/connection.hpp"
+#include "transport/kafka/asking_client.hpp"
 #include "transport/kafka/handle.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -19,37 +19,20 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kFetchAheadKbytes = "16384";
 constexpr std::chrono::milliseconds kTurn{100};
 
-/// One client and one deadline for questions about offsets.
-class Asker {
+/// Questions about offsets, under one deadline.
+class OffsetsClient : public AskingClient {
  public:
-  Asker(std::string servers, std::chrono::milliseconds limit)
-      : servers_(std::move(servers)), connection_(servers_), limit_(limit), deadline_(Clock::now() + limit) {}
+  using AskingClient::AskingClient;
 
-  Result<void> start(const Properties& properties) {
-    auto conf = make_conf(properties);
-    if (!conf) return conf.error();
-    rd_kafka_conf_set_opaque(conf->get(), this);
-    rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t*, int code, const char* reason, void* opaque) {
-      auto& self = *static_cast<Asker*>(opaque);
-      if (auto error = self.connection_.on_error(code, reason == nullptr ? "" : reason)) self.trouble_ = std::move(error);
-    });
-    auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf), properties);
-    if (!client) return client.error();
-    client_ = std::move(*client);
-    return {};
-  }
-
-  Result<std::vector<TopicPartition>> partitions_of(std::span<const std::string> topics) {
-    const rd_kafka_metadata_t* metadata = nullptr;
-    // All topics of the cluster: to ask about one by name would make it, where the broker makes topics by itself.
-    if (const auto error = rd_kafka_metadata(client_.get(), 1, nullptr, &metadata, left_ms())) return failure(error, "list the topics");
-    const MetadataHandle owned{metadata};
+  Result<std::vector<TopicPartition>> partitions_of(std::span<const std::string> names) {
+    const auto metadata = topics();
+    if (!metadata) return metadata.error();
     std::vector<TopicPartition> partitions;
-    for (const std::string& name : topics) {
-      const rd_kafka_metadata_topic_t* begin = metadata->topics;
-      const rd_kafka_metadata_topic_t* end = begin + metadata->topic_cnt;
+    for (const std::string& name : names) {
+      const rd_kafka_metadata_topic_t* begin = (*metadata)->topics;
+      const rd_kafka_metadata_topic_t* end = begin + (*metadata)->topic_cnt;
       const auto* found = std::find_if(begin, end, [&](const auto& topic) { return topic.topic == name; });
-      if (found == end) return Error{Errc::kNotFound, "there is no topic " + name + " on Kafka at " + servers_};
+      if (found == end) return Error{Errc::kNotFound, "there is no topic " + name + " on Kafka at " + servers()};
       if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR) return make_error(found->err, "look at topic " + name);
       for (int i = 0; i < found->partition_cnt; ++i) partitions.push_back({name, found->partitions[i].id});
     }
@@ -59,7 +42,7 @@ class Asker {
   Result<Range> whole(const TopicPartition& at) {
     Range range{at, 0, 0};
     if (const auto error =
-            rd_kafka_query_watermark_offsets(client_.get(), at.topic.c_str(), at.partition, &range.first, &range.end, left_ms())) {
+            rd_kafka_query_watermark_offsets(handle(), at.topic.c_str(), at.partition, &range.first, &range.end, left_ms())) {
       return failure(error, "ask for the offsets of " + at.topic + "[" + std::to_string(at.partition) + "]");
     }
     return range;
@@ -71,7 +54,7 @@ class Asker {
     for (const Range& range : ranges) {
       rd_kafka_topic_partition_list_add(list.get(), range.at.topic.c_str(), range.at.partition)->offset = time_ms;
     }
-    if (const auto error = rd_kafka_offsets_for_times(client_.get(), list.get(), left_ms())) return failure(error, "find offsets by time");
+    if (const auto error = rd_kafka_offsets_for_times(handle(), list.get(), left_ms())) return failure(error, "find offsets by time");
     std::vector<std::int64_t> offsets;
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       const Range& range = ranges[i];
@@ -81,55 +64,31 @@ class Asker {
     }
     return offsets;
   }
-
- private:
-  [[nodiscard]] int left_ms() const {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 1, 3'600'000));
-  }
-
-  /// An error of a request; when the brokers cannot be reached at all, that is the better thing to say.
-  Error failure(rd_kafka_resp_err_t code, const std::string& doing) {
-    while (rd_kafka_poll(client_.get(), 0) > 0) {
-    }
-    const Errc errc = classify(code);
-    if ((errc == Errc::kUnreachable || errc == Errc::kTimedOut) && trouble_) return *trouble_;
-    return make_error(code, doing, "asked " + servers_ + " for " + std::to_string(limit_.count()) + " ms");
-  }
-
-  std::string servers_;
-  Connection connection_;
-  std::optional<Error> trouble_;
-  std::chrono::milliseconds limit_;
-  Clock::time_point deadline_;
-  ClientHandle client_;
 };
 
 }  // namespace
 
 Result<std::vector<Range>> find_ranges(const Properties& properties, std::span<const std::string> topics, const TimeBounds& times,
                                        std::chrono::milliseconds limit) {
-  Properties settings = properties;
-  settings.set_default("client.id", "runfold");
-  Asker asker(bootstrap_servers(settings).value_or(""), limit);
-  if (auto started = asker.start(settings); !started) return started.error();
-  const auto partitions = asker.partitions_of(topics);
+  OffsetsClient client(properties, limit);
+  if (auto started = client.start(); !started) return started.error();
+  const auto partitions = client.partitions_of(topics);
   if (!partitions) return partitions.error();
   std::vector<Range> ranges;
   for (const TopicPartition& at : *partitions) {
-    auto range = asker.whole(at);
+    auto range = client.whole(at);
     if (!range) return range.error();
     ranges.push_back(std::move(*range));
   }
   if (ranges.empty()) return ranges;
   const std::vector<Range> all = ranges;
   if (times.to_ms) {
-    const auto ends = asker.at_time(all, *times.to_ms);
+    const auto ends = client.at_time(all, *times.to_ms);
     if (!ends) return ends.error();
     for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i].end = (*ends)[i];
   }
   if (times.from_ms) {
-    const auto firsts = asker.at_time(all, *times.from_ms);
+    const auto firsts = client.at_time(all, *times.from_ms);
     if (!firsts) return firsts.error();
     for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i].first = std::min((*firsts)[i], ranges[i].end);
   }

@@ -1,8 +1,7 @@
 // Runfold's topics: makes those that are missing and compares the others with their policies.
 #include "transport/kafka/topics.hpp"
 
-#include "transport/kafka/client_end.hpp"
-#include "transport/kafka/connection.hpp"
+#include "transport/kafka/asking_client.hpp"
 #include "transport/kafka/handle.hpp"
 
 #include <algorithm>
@@ -13,11 +12,7 @@
 namespace runfold::kafka {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int kLookAgainMs = 20;
-/// How long brokers that cannot be connected to are tried: "localhost" may stand for two addresses, of which one answers.
-constexpr std::chrono::milliseconds kUnreachableLimit{1'000};
 constexpr auto kDay = std::chrono::hours(24);
 
 std::string milliseconds_text(std::chrono::milliseconds span) {
@@ -61,48 +56,23 @@ bool all_exist(const std::vector<TopicReport>& reports) {
   return std::all_of(reports.begin(), reports.end(), [](const TopicReport& one) { return one.exists; });
 }
 
-/// One client and one deadline for a few administrative requests.
-class Admin {
+/// A few administrative requests, under one deadline.
+class Admin : public AskingClient {
  public:
-  Admin(std::string servers, std::chrono::milliseconds limit)
-      : servers_(std::move(servers)), connection_(servers_), limit_(limit), deadline_(Clock::now() + limit) {}
-  ~Admin() {
-    queue_.reset();
-    end_client(std::move(client_));
-  }
-  Admin(const Admin&) = delete;
-  Admin& operator=(const Admin&) = delete;
+  using AskingClient::AskingClient;
 
-  Result<void> start(const Properties& properties) {
-    auto conf = make_conf(properties);
-    if (!conf) return conf.error();
-    rd_kafka_conf_set_opaque(conf->get(), this);
-    rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t*, int code, const char* reason, void* opaque) {
-      auto& self = *static_cast<Admin*>(opaque);
-      if (auto error = self.connection_.on_error(code, reason == nullptr ? "" : reason)) self.trouble_ = std::move(error);
-    });
-    auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf), properties);
-    if (!client) return client.error();
-    client_ = std::move(*client);
-    queue_.reset(rd_kafka_queue_new(client_.get()));
+  Result<void> start() {
+    if (auto started = AskingClient::start(); !started) return started.error();
+    queue_.reset(rd_kafka_queue_new(handle()));
     return {};
   }
 
-  /// Looks at all topics of the cluster: to ask about one by name would make it, where the broker makes topics by itself.
   Result<void> look(const std::vector<TopicPolicy>& policies, std::vector<TopicReport>& reports) {
-    const rd_kafka_metadata_t* metadata = nullptr;
-    // In growing parts: what is heard of the connection meanwhile decides whether to go on.
-    for (int part_ms = 100;; part_ms = std::min(part_ms * 2, 60'000)) {
-      const auto error = rd_kafka_metadata(client_.get(), 1, nullptr, &metadata, std::min(part_ms, left_ms()));
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      Error failed = failure(error, "list the topics");
-      const bool given_up = trouble_ && Clock::now() >= deadline_ - limit_ + kUnreachableLimit;
-      if (!failed.retryable() || given_up || Clock::now() >= deadline_) return failed;
-    }
-    const MetadataHandle owned{metadata};
+    const auto metadata = topics();
+    if (!metadata) return metadata.error();
     for (std::size_t i = 0; i < policies.size(); ++i) {
-      const rd_kafka_metadata_topic_t* begin = metadata->topics;
-      const rd_kafka_metadata_topic_t* end = begin + metadata->topic_cnt;
+      const rd_kafka_metadata_topic_t* begin = (*metadata)->topics;
+      const rd_kafka_metadata_topic_t* end = begin + (*metadata)->topic_cnt;
       const auto* found = std::find_if(begin, end, [&](const auto& topic) { return topic.topic == policies[i].name; });
       reports[i].exists = found != end && found->err == RD_KAFKA_RESP_ERR_NO_ERROR;
       if (!reports[i].exists) continue;
@@ -140,7 +110,7 @@ class Admin {
     if (raw.empty()) return {};
 
     const auto options = options_for(RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_CreateTopics(client_.get(), raw.data(), raw.size(), options.get(), queue_.get());
+    rd_kafka_CreateTopics(handle(), raw.data(), raw.size(), options.get(), queue_.get());
     auto event = await("create the topics");
     if (!event) return event.error();
     std::size_t count = 0;
@@ -168,12 +138,12 @@ class Admin {
       for (std::size_t i = 0; i < again.size(); ++i) again[i].created = reports[i].created;
       reports = std::move(again);
       if (all_exist(reports)) return {};
-      if (Clock::now() >= deadline_) {
+      if (time_is_up()) {
         const auto unseen = std::find_if(reports.begin(), reports.end(), [](const TopicReport& one) { return !one.exists; });
         return Error{Errc::kTimedOut,
-                     "topic " + unseen->name + " was made, but the brokers do not list it within " + milliseconds_text(limit_) + " ms"};
+                     "topic " + unseen->name + " was made, but the brokers do not list it within " + milliseconds_text(limit()) + " ms"};
       }
-      rd_kafka_poll(client_.get(), kLookAgainMs);  // serves errors while it waits
+      rd_kafka_poll(handle(), kLookAgainMs);  // serves errors while it waits
     }
   }
 
@@ -189,7 +159,7 @@ class Admin {
     if (raw.empty()) return {};
 
     const auto options = options_for(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(client_.get(), raw.data(), raw.size(), options.get(), queue_.get());
+    rd_kafka_DescribeConfigs(handle(), raw.data(), raw.size(), options.get(), queue_.get());
     auto event = await("read the topics' configuration");
     if (!event) return event.error();
     std::size_t count = 0;
@@ -222,13 +192,8 @@ class Admin {
     }
   }
 
-  [[nodiscard]] int left_ms() const {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 1, 3'600'000));
-  }
-
   [[nodiscard]] AdminOptionsHandle options_for(rd_kafka_admin_op_t operation) const {
-    AdminOptionsHandle options{rd_kafka_AdminOptions_new(client_.get(), operation)};
+    AdminOptionsHandle options{rd_kafka_AdminOptions_new(handle(), operation)};
     std::array<char, 128> why{};
     rd_kafka_AdminOptions_set_request_timeout(options.get(), left_ms(), why.data(), why.size());
     if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
@@ -244,32 +209,13 @@ class Admin {
     return event;
   }
 
-  /// An error of a request; when the brokers cannot be reached at all, that is the better thing to say.
-  Error failure(rd_kafka_resp_err_t code, const std::string& doing, std::string detail = {}) {
-    while (rd_kafka_poll(client_.get(), 0) > 0) {
-    }
-    const Errc errc = classify(code);
-    if ((errc == Errc::kUnreachable || errc == Errc::kTimedOut) && trouble_) return *trouble_;
-    if (code == RD_KAFKA_RESP_ERR__TRANSPORT) detail = "no answer from " + servers_ + " within " + milliseconds_text(limit_) + " ms";
-    return make_error(code, doing, std::move(detail));
-  }
-
-  std::string servers_;
-  Connection connection_;
-  std::optional<Error> trouble_;
-  std::chrono::milliseconds limit_;
-  Clock::time_point deadline_;
-  ClientHandle client_;
   QueueHandle queue_;
 };
 
 Result<std::vector<TopicReport>> work_on_topics(const Properties& properties, const std::vector<TopicPolicy>& policies,
                                                 std::chrono::milliseconds limit, bool create_missing) {
-  Properties settings = properties;
-  settings.set_default("client.id", "runfold");
-  settings.set_default("socket.nagle.disable", "true");
-  Admin admin(bootstrap_servers(settings).value_or(""), limit);
-  if (auto started = admin.start(settings); !started) return started.error();
+  Admin admin(properties, limit);
+  if (auto started = admin.start(); !started) return started.error();
 
   std::vector<TopicReport> reports = empty_reports(policies);
   if (auto looked = admin.look(policies, reports); !looked) return looked.error();
