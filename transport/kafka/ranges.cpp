@@ -18,6 +18,13 @@ using Clock = std::chrono::steady_clock;
 /// How much is fetched ahead. Unit: KiB.
 constexpr const char* kFetchAheadKbytes = "16384";
 constexpr std::chrono::milliseconds kTurn{100};
+constexpr int kAskAgainMs = 50;
+
+/// The topic is new, or its leader has just changed: it passes.
+bool is_between_leaders(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
 
 /// Questions about offsets, under one deadline.
 class OffsetsClient : public AskingClient {
@@ -40,12 +47,15 @@ class OffsetsClient : public AskingClient {
   }
 
   Result<Range> whole(const TopicPartition& at) {
-    Range range{at, 0, 0};
-    if (const auto error =
-            rd_kafka_query_watermark_offsets(handle(), at.topic.c_str(), at.partition, &range.first, &range.end, left_ms())) {
-      return failure(error, "ask for the offsets of " + at.topic + "[" + std::to_string(at.partition) + "]");
+    for (;;) {
+      Range range{at, 0, 0};
+      const auto error = rd_kafka_query_watermark_offsets(handle(), at.topic.c_str(), at.partition, &range.first, &range.end, left_ms());
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
+      if (!is_between_leaders(error) || time_is_up()) {
+        return failure(error, "ask for the offsets of " + at.topic + "[" + std::to_string(at.partition) + "]");
+      }
+      rd_kafka_poll(handle(), kAskAgainMs);  // serves errors while it waits
     }
-    return range;
   }
 
   /// The offset of the first record of each range at or after the time, else the range's end.
