@@ -29,6 +29,10 @@ std::variant<CommandLine, int> read_command_line(int argc, const char* const* ar
   app.add_option("--listen", flags.listen,
                  "Where HTTP is served, 127.0.0.1:8730 unless said otherwise; port 0 picks a free one (RUNFOLD_LISTEN)")
       ->type_name("HOST:PORT");
+  app.add_option("--on-data-loss", flags.on_data_loss,
+                 "When Kafka no longer has records that were not read: stop their partition (the default), or record the loss and continue "
+                 "(RUNFOLD_ON_DATA_LOSS)")
+      ->type_name("stop|continue");
   app.add_option("-X", flags.properties, "Any librdkafka property; may be given more than once")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);

@@ -170,6 +170,14 @@ void read_sinks(ConfigSection& root, Config& to) {
   }
 }
 
+void read_on_data_loss(const Setting& setting, Config& to) {
+  if (setting.value == "stop" || setting.value == "continue") {
+    to.continue_on_data_loss = setting.value == "continue";
+  } else {
+    to.notes->problems.push_back(setting.origin + ": is \"" + setting.value + "\"; allowed is stop or continue");
+  }
+}
+
 void read_file(const std::string& path, const std::string& given_by, const Environment& environment, Config& to) {
   to.file = path;
   to.notes->name = path;
@@ -197,6 +205,7 @@ void read_file(const std::string& path, const std::string& given_by, const Envir
   read_topics(root.section("topics"), to);
   if (const auto group = root.text("group")) to.group = *group;
   if (const auto store = root.secret("store")) to.store = {*store, root.origin(root.has("store") ? "store" : "store_file")};
+  if (const auto word = root.text("on_data_loss")) read_on_data_loss({*word, root.origin("on_data_loss")}, to);
   if (const auto listen = root.text("listen")) to.listen = {*listen, root.origin("listen")};
   read_commit(root.section("commit"), to.commit);
   read_limits(root.section("limits"), to.limits);
@@ -268,6 +277,9 @@ Config load_config(const ConfigFlags& flags, const Environment& environment) {
   if (const auto group = over_file(flags.group, "--group", environment, "RUNFOLD_GROUP", problems)) config.group = group->value;
   if (const auto store = over_file(flags.store, "--store", environment, "RUNFOLD_STORE", problems)) config.store = *store;
   if (const auto listen = over_file(flags.listen, "--listen", environment, "RUNFOLD_LISTEN", problems)) config.listen = *listen;
+  if (const auto word = over_file(flags.on_data_loss, "--on-data-loss", environment, "RUNFOLD_ON_DATA_LOSS", problems)) {
+    read_on_data_loss(*word, config);
+  }
   if (config.store.value.empty()) {
     config.store = {"sqlite:" + (state_folder(environment) / "runfold.db").string(), "the default"};
   }

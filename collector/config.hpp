@@ -81,6 +81,8 @@ struct Config {
   /// -1: the broker's default.
   std::int32_t replication = -1;
   std::string group = "runfold-collector";
+  /// Go on behind records that Kafka no longer has, instead of stopping their partition.
+  bool continue_on_data_loss = false;
   Setting store;
   Setting listen{"127.0.0.1:8730", "the default"};
   CommitConfig commit;
@@ -104,6 +106,7 @@ struct ConfigFlags {
   std::optional<std::string> group;
   std::optional<std::string> store;
   std::optional<std::string> listen;
+  std::optional<std::string> on_data_loss;
   /// "name=value" each, as given to -X.
   std::vector<std::string> properties;
   /// Kafka is to be had in this process: bootstrap.servers need not be given.

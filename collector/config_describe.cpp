@@ -39,6 +39,7 @@ std::string describe(const Config& config) {
   line("reads", joined({config.topics.events, config.topics.logs, config.topics.operations}) + " as group " + config.group);
   line("dead letters", config.topics.dead_letters);
   line("missing topics", config.create_topics ? "are made, with " + std::to_string(config.partitions) + " partitions" : "are not made");
+  line("lost records", config.continue_on_data_loss ? "are recorded, and their partition goes on" : "stop their partition for an operator");
   line("store", shown_store(config.store.value) + " (" + config.store.origin + ")");
   line("commits", "every " + to_text(config.commit.interval) + " or " + std::to_string(config.commit.rows) + " rows");
   line("keeps runs", kept(config.retention.runs));

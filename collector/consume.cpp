@@ -18,12 +18,20 @@ void Partitions::add(const kafka::TopicPartition& at) {
   added.source = at.topic == names_.events ? Source::kEvents : at.topic == names_.logs ? Source::kLogs : Source::kOperations;
 }
 
-void Partitions::claimed(const Claim& claim) {
+void Partitions::claimed(const Claim& claim, std::chrono::steady_clock::time_point now) {
   Partition* partition = find(claim.topic, claim.partition);
   if (partition == nullptr) return;  // Taken away while the claim was under way.
   partition->epoch = claim.epoch;
   partition->next_offset = claim.next_offset;
+  partition->last = claim.last;
   partition->state = Partition::State::kReading;
+  partition->doubt.reset();
+  if (partition->last && partition->next_offset.value_or(0) > 0) partition->doubt = Doubt{now};
+}
+
+std::optional<std::int64_t> Partitions::start_of(const Partition& partition) noexcept {
+  if (!partition.doubt || !partition.last) return partition.next_offset;
+  return *partition.next_offset - 1;
 }
 
 bool Partitions::any_unclaimed() const noexcept {
@@ -47,7 +55,7 @@ std::vector<PartitionRow> Partitions::take_changed() {
   for (Partition& partition : partitions_) {
     if (!partition.changed) continue;
     partition.changed = false;
-    rows.push_back({partition.at.topic, partition.at.partition, *partition.next_offset, partition.epoch});
+    rows.push_back({partition.at.topic, partition.at.partition, *partition.next_offset, partition.epoch, partition.last});
   }
   return rows;
 }

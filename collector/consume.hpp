@@ -1,6 +1,7 @@
 // The first stage's bookkeeping: which partitions are ours, how far each has come, and when fetching must stop.
 #pragma once
 
+#include "collector/consume_last_record.hpp"
 #include "collector/store/store.hpp"
 #include "transport/kafka/consumer.hpp"
 #include "transport/kafka/topics.hpp"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,12 +20,21 @@ namespace runfold::collector {
 /// Which of the three topics a record is from.
 enum class Source : std::uint8_t { kEvents, kLogs, kOperations };
 
+/// Why it is not certain that a partition goes on where the store left it.
+struct Doubt {
+  std::chrono::steady_clock::time_point since;
+  /// Kafka said that it does not have the offset asked for.
+  bool out_of_range = false;
+  /// What showed that the topic is not the one that was read; only where it begins is open. Empty: nothing has.
+  std::string recreated{};
+};
+
 /// One partition that this collector reads.
 struct Partition {
   enum class State : std::uint8_t {
     kReading,
     kUnclaimed,  ///< The store has not said yet where to go on: nothing of it may be folded.
-    kStopped,    ///< Its offset lies behind the partition's end: an operator must decide.
+    kStopped,    ///< Records of it are lost: an operator must decide.
   };
 
   kafka::TopicPartition at;
@@ -32,8 +43,12 @@ struct Partition {
   std::int64_t epoch = 0;
   /// The offset after the last record taken; absent: none ever was.
   std::optional<std::int64_t> next_offset;
-  /// When Kafka said that it does not have next_offset; present until it is known why. Needs a next_offset.
-  std::optional<std::chrono::steady_clock::time_point> out_of_range_since;
+  /// Of the record at next_offset - 1, when it is known.
+  std::optional<LastRecord> last;
+  /// Needs a next_offset.
+  std::optional<Doubt> doubt;
+  /// Why it is stopped, as a sentence; empty: it is not.
+  std::string stopped;
   /// Records were taken since the last batch was sealed.
   bool changed = false;
 };
@@ -51,14 +66,18 @@ class Partitions {
   void add(const kafka::TopicPartition& at);
   void clear() noexcept { partitions_.clear(); }
 
-  /// Takes the epoch and the offset to go on from.
-  void claimed(const Claim& claim);
+  /// Takes the epoch and the offset to go on from. Whether that is still the same place is in doubt until its last record,
+  /// if it is known, is seen again.
+  void claimed(const Claim& claim, std::chrono::steady_clock::time_point now);
+  /// Where to read on: one record earlier than what is wanted, when that one is to be seen again.
+  [[nodiscard]] static std::optional<std::int64_t> start_of(const Partition& partition) noexcept;
   [[nodiscard]] bool any_unclaimed() const noexcept;
   [[nodiscard]] std::vector<std::pair<std::string, std::int32_t>> unclaimed() const;
 
   /// A record was taken: the partition goes on behind it.
-  static void taken(Partition& partition, std::int64_t offset) noexcept {
-    partition.next_offset = offset + 1;
+  static void taken(Partition& partition, const kafka::InRecord& record) noexcept {
+    partition.next_offset = record.offset + 1;
+    partition.last = last_record(record);
     partition.changed = true;
   }
   [[nodiscard]] bool any_changed() const noexcept;

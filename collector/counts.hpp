@@ -47,6 +47,10 @@ struct TopicCounts {
   std::uint64_t bytes = 0;
   /// Of which all was seen before. A log batch that is new in part is none.
   std::uint64_t duplicates = 0;
+  /// Kafka records that are known to be lost, and how often some were, by reason; see LossRow.
+  std::uint64_t lost = 0;
+  std::uint64_t retention_losses = 0;
+  std::uint64_t recreations = 0;
 };
 
 /// What one batch adds up to.

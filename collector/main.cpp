@@ -68,6 +68,7 @@ PipelineOptions pipeline_options(const Config& config) {
   options.runs_in_memory = config.limits.runs_in_memory;
   options.retention = {keep(config.retention.runs), keep(config.retention.logs)};
   options.record_bytes = config.limits.record_bytes;
+  options.continue_on_data_loss = config.continue_on_data_loss;
   return options;
 }
 

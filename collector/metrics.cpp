@@ -56,6 +56,9 @@ class Metrics::Impl {
             counter("runfold_collector_records_total", "Records taken from a topic and committed, duplicates and dead letters included.")),
         bytes_(counter("runfold_collector_bytes_total", "Bytes of the values of those records.")),
         duplicates_(counter("runfold_collector_duplicates_total", "Records seen before, by their sequence number.")),
+        lost_(counter("runfold_collector_lost_records_total",
+                      "Records that Kafka deleted before they were read; of a topic made anew nobody knows.")),
+        losses_(counter("runfold_collector_losses_total", "Times that records of a partition were lost, by reason.")),
         dead_letters_(counter("runfold_collector_dead_letters_total", "Records that could not be folded, by reason.")),
         lag_(gauge("runfold_collector_lag_records", "Records in a partition that are not committed yet.")),
         deliveries_(counter("runfold_sink_deliveries_total", "Records tried by a sink, by outcome.")),
@@ -69,6 +72,7 @@ class Metrics::Impl {
         retention_failures_(counter("runfold_retention_failures_total", "Steps of retention that failed and are tried again.").Add({})),
         commit_failures_(
             counter("runfold_collector_commit_failures_total", "Commits that failed and were tried again or given up.").Add({})),
+        stopped_(gauge("runfold_collector_partitions_stopped", "Partitions that are stopped until an operator decides.").Add({})),
         commit_duration_(BuildHistogram()
                              .Name("runfold_collector_commit_duration_seconds")
                              .Help("How long commits took.")
@@ -92,7 +96,8 @@ class Metrics::Impl {
 
   void expect(std::span<const std::string> topics, std::span<const std::string> sinks) {
     for (const std::string& topic : topics) {
-      for (auto* family : {&records_, &bytes_, &duplicates_}) family->Add({{"topic", topic}});
+      for (auto* family : {&records_, &bytes_, &duplicates_, &lost_}) family->Add({{"topic", topic}});
+      for (const char* reason : {"retention", "recreated"}) losses_.Add({{"topic", topic}, {"reason", reason}});
       for (int code = 0; code <= static_cast<int>(DecodeErrc::kLimit); ++code) {
         dead_letters_.Add({{"topic", topic}, {"reason", std::string(reason(static_cast<DecodeErrc>(code)))}});
       }
@@ -115,6 +120,9 @@ class Metrics::Impl {
       records_.Add({{"topic", topic}}).Increment(static_cast<double>(found.records));
       bytes_.Add({{"topic", topic}}).Increment(static_cast<double>(found.bytes));
       duplicates_.Add({{"topic", topic}}).Increment(static_cast<double>(found.duplicates));
+      lost_.Add({{"topic", topic}}).Increment(static_cast<double>(found.lost));
+      losses_.Add({{"topic", topic}, {"reason", "retention"}}).Increment(static_cast<double>(found.retention_losses));
+      losses_.Add({{"topic", topic}, {"reason", "recreated"}}).Increment(static_cast<double>(found.recreations));
     }
     commit_duration_.Observe(std::chrono::duration<double>(duration).count());
     if (counts.oldest_emitted_ns > 0) {
@@ -133,6 +141,8 @@ class Metrics::Impl {
     const std::scoped_lock lock(mutex_);
     lags_.erase({std::string(topic), partition});
   }
+
+  void partitions_stopped(std::size_t partitions) { stopped_.Set(static_cast<double>(partitions)); }
 
   void dead_letter(std::string_view topic, std::string_view reason) {
     dead_letters_.Add({{"topic", std::string(topic)}, {"reason", std::string(reason)}}).Increment();
@@ -181,7 +191,7 @@ class Metrics::Impl {
   prometheus::Registry registry_;
   ProcessMetrics process_;
   Connectors connectors_;
-  Family<Counter>&records_, &bytes_, &duplicates_, &dead_letters_;
+  Family<Counter>&records_, &bytes_, &duplicates_, &lost_, &losses_, &dead_letters_;
   Family<Gauge>& lag_;
   Family<Counter>& deliveries_;
   Family<Histogram>& delivery_duration_;
@@ -190,6 +200,7 @@ class Metrics::Impl {
   Family<Counter>& removed_;
   Counter& retention_failures_;
   Counter& commit_failures_;
+  Gauge& stopped_;
   Histogram &commit_duration_, &freshness_;
   std::map<std::pair<std::string, std::int32_t>, Series<Gauge>> lags_;
 };
@@ -227,6 +238,9 @@ void Metrics::store_bytes(std::string_view kind, std::uint64_t bytes) {
 }
 void Metrics::retention_failed() {
   impl_->retention_failed();
+}
+void Metrics::partitions_stopped(std::size_t partitions) {
+  impl_->partitions_stopped(partitions);
 }
 void Metrics::delivered(const std::string& sink, sinks::Outcome outcome, double seconds) {
   impl_->delivered(sink, outcome, seconds);

@@ -42,6 +42,7 @@ class Metrics final : public Observer, public sinks::SinkObserver {
   void removed(std::string_view kind, std::uint64_t count) override;
   void store_bytes(std::string_view kind, std::uint64_t bytes) override;
   void retention_failed() override;
+  void partitions_stopped(std::size_t partitions) override;
 
   void delivered(const std::string& sink, sinks::Outcome outcome, double seconds) override;
   void backlog(const std::string& sink, std::uint64_t records, std::chrono::milliseconds oldest_age) override;

@@ -4,6 +4,7 @@
 #include "collector/counts.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -26,6 +27,8 @@ class Observer {
   /// How much stands in the store: `kind` is "runs", "logs", "file" or "free".
   virtual void store_bytes(std::string_view kind, std::uint64_t bytes) = 0;
   virtual void retention_failed() = 0;
+  /// How many of this collector's partitions are stopped for an operator.
+  virtual void partitions_stopped(std::size_t partitions) = 0;
 };
 
 }  // namespace runfold::collector

@@ -150,7 +150,7 @@ void PipelineImpl::arrived(kafka::Message message) {
 
 bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& partition) {
   const kafka::InRecord& record = message.record();
-  if (partition.out_of_range_since && !judge_by_record(partition, record.offset)) return true;
+  if (partition.doubt && !judge_by_record(partition, record)) return true;
   if (partition.next_offset && record.offset < *partition.next_offset) return true;  // Folded before.
   const std::string_view value = record.value.value_or(std::string_view{});
   const Origin origin{record.topic, record.partition, record.offset, record_time(record.timestamp_ms)};
@@ -183,7 +183,7 @@ bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& par
     }
   }
 
-  Partitions::taken(partition, record.offset);
+  Partitions::taken(partition, record);
   if (!changed_since_) changed_since_ = Clock::now();
   return true;
 }
@@ -273,6 +273,9 @@ std::unique_ptr<SealedBatch> PipelineImpl::seal() {
     counts.bytes += refused_[i].bytes;
   }
   refused_ = {};
+  count_losses(batch->counts);
+  batch->rows.losses = std::move(losses_);
+  losses_.clear();
   batch->dead_letters = std::move(dead_letters_);
   dead_letters_.clear();
   dead_letter_bytes_ = 0;

@@ -50,6 +50,8 @@ struct PipelineOptions {
   std::chrono::milliseconds retention_pause{20};
   /// A larger record goes to the dead letters unread.
   std::size_t record_bytes = 4 * 1024 * 1024;
+  /// Records that Kafka no longer has are recorded as lost and gone on behind; else their partition is stopped.
+  bool continue_on_data_loss = false;
   /// A refusal by Kafka that is not told again for this long counts as over.
   std::chrono::milliseconds refusal_passes{60'000};
 };

@@ -37,6 +37,7 @@ std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::T
     paused_ = true;
     consumer_->pause();
   }
+  reached_ = true;
   joined_ = true;
   kafka_trouble_.clear();
   refusal_.clear();
@@ -48,7 +49,7 @@ std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::T
   for (const kafka::TopicPartition& at : given) {
     const Partition* partition = partitions_.find(at.topic, at.partition);
     const bool claimed = partition->state == Partition::State::kReading;
-    starts.push_back({at, claimed ? partition->next_offset : std::nullopt});
+    starts.push_back({at, claimed ? Partitions::start_of(*partition) : std::nullopt});
   }
   log_(6, "assigned " + std::to_string(given.size()) + " partitions by group " + options_.group);
   return starts;
@@ -70,7 +71,7 @@ void PipelineImpl::begin_claim() {
 bool PipelineImpl::settle_claim() {
   auto claims = claim_.answer.get();
   if (claims) {
-    for (const Claim& claim : *claims) partitions_.claimed(claim);
+    for (const Claim& claim : *claims) partitions_.claimed(claim, Clock::now());
     claim_backoff_.reset();
     claim_mention_.reset();
     health_.ready("store");
@@ -100,7 +101,7 @@ void PipelineImpl::claim(Clock::time_point now) {
   for (const auto& [topic, number] : names) {
     Partition* partition = partitions_.find(topic, number);
     if (partition == nullptr || partition->state != Partition::State::kReading) continue;
-    if (partition->next_offset) targets.push_back({partition->at, partition->next_offset});
+    if (partition->next_offset) targets.push_back({partition->at, Partitions::start_of(*partition)});
   }
   if (targets.empty()) return;
   if (auto moved = consumer_->seek(targets); !moved) {
@@ -132,6 +133,7 @@ void PipelineImpl::on_revoke(std::span<const kafka::TopicPartition> taken, bool 
   drop_folded();
   for (const kafka::TopicPartition& at : taken) observer_.lag_gone(at.topic, at.partition);
   partitions_.clear();  // The group takes all and gives anew: the consumer refuses cooperative assignors.
+  say_stopped();
   if (lost) {
     joined_ = false;
     say_kafka_health();
@@ -157,11 +159,10 @@ void PipelineImpl::drop_folded() {
   refused_ = {};
   dead_letters_.clear();
   dead_letter_bytes_ = 0;
+  losses_.clear();
   changed_since_.reset();
-  stopped_.clear();
-  stopped_mention_.reset();
   // Whatever was in the way of what is dropped now; if it still is, the next batch says so again.
-  for (const char* component : {"store", "dead_letters", "partition"}) health_.ready(component);
+  for (const char* component : {"store", "dead_letters"}) health_.ready(component);
 }
 
 }  // namespace runfold::collector

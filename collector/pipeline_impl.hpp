@@ -8,6 +8,7 @@
 #include "collector/growing_interval.hpp"
 #include "collector/pipeline.hpp"
 #include "collector/pipeline_load.hpp"
+#include "collector/pipeline_place.hpp"
 #include "collector/pipeline_retention.hpp"
 #include "collector/pipeline_waker.hpp"
 
@@ -83,16 +84,25 @@ class PipelineImpl final : public Pipeline {
   void on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at);
   void on_recovered();
   [[nodiscard]] std::string why_fenced(const kafka::Error& error) const;
-  void on_out_of_range(const kafka::Error& error, const kafka::TopicPartition& at, Clock::time_point now);
-  /// Kafka has a record at `offset` for a partition that is out of range. False: the partition is stopped.
-  [[nodiscard]] bool judge_by_record(Partition& partition, std::int64_t offset);
-  void judge_by_watermarks(Clock::time_point now);
-  /// Goes on at `offset`: what was before it is no more.
-  void skip_to(Partition& partition, std::int64_t offset);
-  void stop(Partition& partition, const std::string& why);
   void records_arrive();
   void say_kafka_health();
+  void look_for_first_answer(Clock::time_point now);
   void watch(Clock::time_point now);
+
+  // Partitions that Kafka no longer has as they were: pipeline_loss.cpp
+  void on_out_of_range(const kafka::Error& error, const kafka::TopicPartition& at, Clock::time_point now);
+  /// A record of a partition in doubt. True: it is to be folded, if it was not before.
+  [[nodiscard]] bool judge_by_record(Partition& partition, const kafka::InRecord& record);
+  void judge_by_watermarks(Clock::time_point now);
+  /// Reads on where the partition stands now.
+  void move(Partition& partition, Clock::time_point now);
+  /// Stops the partition, or takes it behind the loss, as the operator wants it.
+  void lose(Partition& partition, const Loss& loss, Clock::time_point now);
+  void stop(Partition& partition, const Loss& loss, Clock::time_point now);
+  /// Which are stopped, why, and what to do; empty: none is.
+  [[nodiscard]] std::string stopped_partitions();
+  void say_stopped();
+  void count_losses(Counts& counts) const;
 
   boost::asio::io_context& context_;
   PipelineOptions options_;
@@ -119,6 +129,8 @@ class PipelineImpl final : public Pipeline {
   std::array<TopicCounts, 3> refused_{};
   std::vector<DeadLetter> dead_letters_;
   std::size_t dead_letter_bytes_ = 0;
+  /// What the partitions' offsets have skipped since then.
+  std::vector<LossRow> losses_;
   std::optional<Clock::time_point> changed_since_;
 
   CommitTriggers triggers_;
@@ -135,6 +147,10 @@ class PipelineImpl final : public Pipeline {
   GrowingInterval claim_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   std::chrono::milliseconds revoke_limit_;
 
+  Clock::time_point made_at_ = Clock::now();
+  /// A broker has answered since.
+  bool reached_ = false;
+  GrowingInterval silence_mention_{std::chrono::seconds(2), std::chrono::minutes(5)};
   bool joined_ = false;
   /// Why Kafka cannot be reached; empty: it can. Ends with on_recovered().
   std::string kafka_trouble_;
@@ -143,8 +159,6 @@ class PipelineImpl final : public Pipeline {
   std::string refusal_;
   Clock::time_point refused_at_{};
   GrowingInterval refusal_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
-  /// Which partition is stopped, and why; the last one of several.
-  std::string stopped_;
   GrowingInterval stopped_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   GrowingInterval hiccup_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   Clock::time_point lag_due_at_{};

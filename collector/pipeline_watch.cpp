@@ -7,13 +7,8 @@ namespace runfold::collector {
 namespace {
 
 constexpr std::chrono::seconds kLagInterval{1};
-/// Watermarks are about a second old at most: those seen this long after an event are of after it.
-constexpr std::chrono::seconds kMarksAreOfNow{2};
-
-std::string name_of(const Partition& partition) {
-  return "partition " + std::to_string(partition.at.partition) + " of " + partition.at.topic;
-}
-
+/// A Kafka that has said nothing for this long is worth a line.
+constexpr std::chrono::seconds kFirstAnswer{2};
 }  // namespace
 
 void PipelineImpl::on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at) {
@@ -58,70 +53,6 @@ std::string PipelineImpl::why_fenced(const kafka::Error& error) const {
          error.message + ")";
 }
 
-// Out of range
-
-void PipelineImpl::on_out_of_range(const kafka::Error& error, const kafka::TopicPartition& at, Clock::time_point now) {
-  Partition* partition = partitions_.find(at.topic, at.partition);
-  if (partition == nullptr || partition->state != Partition::State::kReading) return;  // The claim decides, or it is said already.
-  if (!partition->next_offset) {
-    // Nothing of it was ever taken, so wherever the consumer goes on is right.
-    if (hiccup_mention_.due(now)) log_(4, error.message);
-  } else if (!partition->out_of_range_since) {
-    partition->out_of_range_since = now;
-  }
-}
-
-bool PipelineImpl::judge_by_record(Partition& partition, std::int64_t offset) {
-  if (offset < *partition.next_offset) {
-    stop(partition, "Kafka has older records there, but not that one");
-    return false;
-  }
-  if (offset > *partition.next_offset) skip_to(partition, offset);
-  return true;
-}
-
-void PipelineImpl::judge_by_watermarks(Clock::time_point now) {
-  if (!inbox_.empty()) return;  // Records of it may wait there.
-  for (Partition& partition : partitions_.all()) {
-    if (!partition.out_of_range_since || now < *partition.out_of_range_since + kMarksAreOfNow) continue;
-    const auto marks = consumer_->watermarks(partition.at);
-    if (!marks) continue;
-    const std::int64_t next = *partition.next_offset;
-    if (next > marks->high) {
-      stop(partition, "the partition ends at offset " + std::to_string(marks->high));
-      continue;
-    }
-    const kafka::StartOffset to{partition.at, std::max(next, marks->low)};
-    if (const auto moved = consumer_->seek({&to, 1}); !moved) {
-      partition.out_of_range_since = now;
-      if (hiccup_mention_.due(now)) log_(4, moved.error().message);
-    } else if (next < marks->low) {
-      skip_to(partition, marks->low);
-    } else {
-      partition.out_of_range_since.reset();  // It has it again.
-    }
-  }
-}
-
-void PipelineImpl::skip_to(Partition& partition, std::int64_t offset) {
-  log_(2, "up to " + std::to_string(offset - *partition.next_offset) + " records of " + name_of(partition) +
-              " are lost: Kafka deleted them before they were read (offset " + std::to_string(*partition.next_offset) +
-              " was next); it goes on at offset " + std::to_string(offset) + "; lengthen the topic's retention");
-  partition.next_offset = offset;
-  partition.changed = true;
-  partition.out_of_range_since.reset();
-  if (!changed_since_) changed_since_ = Clock::now();
-}
-
-void PipelineImpl::stop(Partition& partition, const std::string& why) {
-  partition.state = Partition::State::kStopped;
-  partition.out_of_range_since.reset();
-  stopped_ = name_of(partition) + " is stopped: offset " + std::to_string(*partition.next_offset) + " is next, and " + why +
-             "; the topic was made anew or lost records, and an operator must decide";
-  health_.not_ready("partition", stopped_);
-  stopped_mention_.reset();
-}
-
 // Trouble and its end
 
 void PipelineImpl::records_arrive() {
@@ -146,6 +77,8 @@ void PipelineImpl::say_kafka_health() {
     health_.not_ready("kafka", kafka_trouble_ + "; trying again");
   } else if (!refusal_.empty()) {
     health_.not_ready("kafka", refusal_ + "; trying again");
+  } else if (!reached_) {
+    health_.not_ready("kafka", "connecting to " + brokers_ + " to join group " + options_.group + ": no broker has answered yet");
   } else if (!joined_) {
     health_.not_ready("kafka", "joining group " + options_.group + " at " + brokers_ + ": no partitions assigned yet");
   } else {
@@ -153,7 +86,19 @@ void PipelineImpl::say_kafka_health() {
   }
 }
 
+void PipelineImpl::look_for_first_answer(Clock::time_point now) {
+  if (consumer_->reached()) {
+    reached_ = true;
+    if (silence_mention_.running()) log_(5, "Kafka answers at " + brokers_);
+    say_kafka_health();
+  } else if (kafka_trouble_.empty() && now >= made_at_ + kFirstAnswer && silence_mention_.due(now)) {
+    // Who drops packets refuses nothing: it takes librdkafka long to call that an error.
+    log_(3, "no Kafka broker has answered at " + brokers_ + " yet; still trying");
+  }
+}
+
 void PipelineImpl::watch(Clock::time_point now) {
+  if (!reached_) look_for_first_answer(now);
   if (!kafka_trouble_.empty() && kafka_mention_.due(now)) log_(3, kafka_trouble_ + "; still trying");
   if (refusal_mention_.running() && now >= refused_at_ + options_.refusal_passes) {
     refusal_mention_.reset();
@@ -161,7 +106,7 @@ void PipelineImpl::watch(Clock::time_point now) {
     say_kafka_health();
   }
   judge_by_watermarks(now);
-  if (!stopped_.empty() && stopped_mention_.due(now)) log_(2, stopped_);
+  if (stopped_mention_.running() && stopped_mention_.due(now)) log_(2, stopped_partitions());
   if (now < lag_due_at_) return;
   lag_due_at_ = now + kLagInterval;
   for (const Partition& partition : partitions_.all()) {

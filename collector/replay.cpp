@@ -51,6 +51,8 @@ class ReplayConsumer final : public kafka::Consumer {
   boost::asio::awaitable<void> wait(std::chrono::milliseconds at_most) override { return inner_->wait(at_most); }
   void pause() override { inner_->pause(); }
   void resume() override { inner_->resume(); }
+  void leave_alone(const kafka::TopicPartition& at) override { inner_->leave_alone(at); }
+  bool reached() const override { return inner_->reached(); }
   kafka::Result<void> seek(std::span<const kafka::StartOffset> to) override {
     for (const kafka::StartOffset& start : to) {
       Part* part = find(start.at.topic, start.at.partition);

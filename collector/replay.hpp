@@ -48,6 +48,7 @@ class ReplayCounts final : public Observer {
   void dead_letter(std::string_view topic, std::string_view reason) override;
   void lag(std::string_view, std::int32_t, std::int64_t) override {}
   void lag_gone(std::string_view, std::int32_t) override {}
+  void partitions_stopped(std::size_t) override {}
   void removed(std::string_view, std::uint64_t) override {}
   void store_bytes(std::string_view, std::uint64_t) override {}
   void retention_failed() override {}

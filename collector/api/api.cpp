@@ -39,6 +39,7 @@ const std::vector<Entry>& entries() {
        {"run_id", "process_id", "sync_id", "attempt", "connector", "site", "code", "from", "to", "limit", "cursor"}},
       {"/api/v1/operations", list_operations, {"status", "name", "owner_id", "connector", "limit", "cursor"}},
       {"/api/v1/operations/{operation_id}", get_operation, {}},
+      {"/api/v1/losses", list_losses, {"topic", "partition", "limit", "cursor"}},
       {"/openapi.json", get_openapi, {}},
   };
   return table;

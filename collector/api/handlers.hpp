@@ -28,6 +28,8 @@ Answer list_api_failures(const ApiOptions& api, const http::Request& request);
 // operations.cpp
 Answer list_operations(const ApiOptions& api, const http::Request& request);
 Answer get_operation(const ApiOptions& api, const http::Request& request);
+// losses.cpp
+Answer list_losses(const ApiOptions& api, const http::Request& request);
 
 /// The problem document of a store's error: a bad cursor is the client's fault, all else is not.
 [[nodiscard]] http::Response to_response(const StoreError& error);

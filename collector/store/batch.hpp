@@ -5,6 +5,7 @@
 #include "sinks/sink.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,16 @@ struct OutboxRow {
   std::string payload;
 };
 
+/// What tells the last record taken of a partition from any other that could stand at its offset: the topic may have been
+/// deleted and made anew.
+struct LastRecord {
+  /// As Kafka gave it; -1: it had none.
+  std::int64_t timestamp_ms = -1;
+  /// Of its key and value; see last_record() in collector/consume_last_record.hpp.
+  std::uint64_t hash = 0;
+  bool operator==(const LastRecord&) const = default;
+};
+
 /// How far the store has come with one partition, and who may write it.
 struct PartitionRow {
   std::string topic;
@@ -40,6 +51,24 @@ struct PartitionRow {
   std::int64_t next_offset = 0;
   /// The epoch this collector was given when it claimed the partition.
   std::int64_t epoch = 0;
+  /// Of the record at next_offset - 1; absent: none was taken there.
+  std::optional<LastRecord> last{};
+};
+
+/// Records that will never be folded, although a partition goes on behind them.
+struct LossRow {
+  std::string topic;
+  std::int32_t partition = 0;
+  /// The offset that would have been next.
+  std::int64_t from_offset = 0;
+  /// Where it goes on; in the new topic when the old one was deleted.
+  std::int64_t to_offset = 0;
+  /// At most so many; absent: nobody knows.
+  std::optional<std::uint64_t> records;
+  /// A short fixed word: "retention" or "recreated".
+  std::string reason;
+  /// When it was found.
+  TimeNs at_ns = 0;
 };
 
 /// Everything one transaction writes: dirty rows once each, and the offsets that they stand for.
@@ -51,6 +80,8 @@ struct Batch {
   std::vector<OperationRow> operations{};
   std::vector<OutboxRow> outbox{};
   std::vector<PartitionRow> partitions{};
+  /// What the partitions' offsets skip.
+  std::vector<LossRow> losses{};
 };
 
 }  // namespace runfold::collector

@@ -24,6 +24,8 @@ struct Claim {
   std::int64_t epoch = 0;
   /// Absent: nothing was ever committed of it.
   std::optional<std::int64_t> next_offset;
+  /// Of the record at next_offset - 1, when it is known.
+  std::optional<LastRecord> last{};
 };
 
 /// What a pipeline writes with. One pipeline, one Writer.
@@ -38,9 +40,9 @@ class Writer {
 
   /// Writes the batch, all or nothing. When it returns without error the batch survives kill -9; SQLite's survives power
   /// loss up to the last few commits, offsets with them, so the topics repair it.
-  /// Rows replace those with the same key; an operation does not replace one with a later updated_at; an API failure or
-  /// outbox row whose id or idempotency key is already there is left as it is.
-  /// Errors: kFenced when a partition's epoch is no longer the one given: nothing was written.
+  /// Rows replace those with the same key; a loss of the same partition and time is left as it is; an operation does not replace one with a
+  /// later updated_at; an API failure or outbox row whose id or idempotency key is already there is left as it is. Errors: kFenced when a
+  /// partition's epoch is no longer the one given: nothing was written.
   [[nodiscard]] virtual StoreResult<> commit(const Batch& batch) = 0;
 
   /// What was committed of each run asked for, in the order asked; absent where nothing was.
@@ -78,6 +80,11 @@ struct ApiFailureFilter {
   std::optional<std::uint32_t> code{};
   std::optional<TimeNs> from_ns{};
   std::optional<TimeNs> to_ns{};
+};
+
+struct LossFilter {
+  std::string topic{};
+  std::optional<std::int32_t> partition{};
 };
 
 struct OperationFilter {
@@ -134,6 +141,9 @@ class Query {
   [[nodiscard]] virtual StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit,
                                                                    std::string_view cursor) = 0;
   [[nodiscard]] virtual StoreResult<std::optional<OperationRow>> operation(std::string_view operation_id) = 0;
+
+  /// Newest first, by at_ns, then topic and partition.
+  [[nodiscard]] virtual StoreResult<Page<LossRow>> losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) = 0;
 
   /// How many runs are running, by connector: for the gauge at start.
   [[nodiscard]] virtual StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> running_by_connector() = 0;

@@ -14,6 +14,7 @@ class Deaf final : public collector::Observer {
   void dead_letter(std::string_view, std::string_view) override {}
   void lag(std::string_view, std::int32_t, std::int64_t) override {}
   void lag_gone(std::string_view, std::int32_t) override {}
+  void partitions_stopped(std::size_t) override {}
   void removed(std::string_view, std::uint64_t) override {}
   void store_bytes(std::string_view, std::uint64_t) override {}
   void retention_failed() override {}

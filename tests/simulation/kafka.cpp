@@ -177,6 +177,7 @@ void ModelConsumer::attend_the_group() {
   if (kafka_.preparing_ || me.generation == kafka_.generation_) return;
   me.generation = kafka_.generation_;
   positions_.clear();
+  left_alone_.clear();
   for (const auto& at : me.share) positions_[at] = kafka_.logs_.at(at).low;
   for (const auto& start : events_.on_assign(me.share)) {
     if (start.next_offset) positions_[start.at] = *start.next_offset;
@@ -196,12 +197,13 @@ kafka::Message ModelConsumer::poll() {
   std::advance(at, static_cast<std::ptrdiff_t>(kafka_.random_.below(positions_.size())));
   for (std::size_t tried = 0; tried < positions_.size(); ++tried) {
     const Log& log = kafka_.logs_.at(at->first);
-    if (at->second < log.low) {
+    const bool wanted = !left_alone_.contains(at->first);
+    if (wanted && at->second < log.low) {
       at->second = log.low;
       events_.on_error({kafka::Errc::kOutOfRange, "the model deleted what was next"}, at->first);
       return {};
     }
-    if (at->second < log.high()) {
+    if (wanted && at->second < log.high()) {
       --budget;
       return next(at->first, at->second);
     }

@@ -100,6 +100,8 @@ class ModelConsumer final : public kafka::Consumer {
   boost::asio::awaitable<void> wait(std::chrono::milliseconds) override;
   void pause() override { paused_ = true; }
   void resume() override { paused_ = false; }
+  void leave_alone(const kafka::TopicPartition& at) override { left_alone_.insert(at); }
+  bool reached() const override { return true; }
   kafka::Result<void> seek(std::span<const kafka::StartOffset> to) override;
   void commit_for_lag_tools(std::span<const kafka::StartOffset>) override {}
   std::vector<kafka::TopicPartition> assignment() const override;
@@ -116,6 +118,7 @@ class ModelConsumer final : public kafka::Consumer {
   Member* member_;
   kafka::ConsumerEvents events_;
   std::map<kafka::TopicPartition, std::int64_t> positions_;
+  std::set<kafka::TopicPartition> left_alone_;
   bool paused_ = false;
   bool told_down_ = false;
 };

@@ -21,6 +21,7 @@ struct Tables {
   Contents rows;
   std::map<At, std::int64_t> epochs;
   std::map<At, std::int64_t> offsets;
+  std::map<At, std::optional<collector::LastRecord>> lasts;
 };
 
 class MemoryWriter final : public collector::Writer {
@@ -32,6 +33,7 @@ class MemoryWriter final : public collector::Writer {
     for (const At& at : partitions) {
       Claim& claim = claims.emplace_back(Claim{at.first, at.second, ++tables_.epochs[at], std::nullopt});
       if (const auto found = tables_.offsets.find(at); found != tables_.offsets.end()) claim.next_offset = found->second;
+      claim.last = tables_.lasts[at];
     }
     return claims;
   }
@@ -42,7 +44,10 @@ class MemoryWriter final : public collector::Writer {
       }
     }
     Contents& rows = tables_.rows;
-    for (const auto& row : batch.partitions) tables_.offsets[{row.topic, row.partition}] = row.next_offset;
+    for (const auto& row : batch.partitions) {
+      tables_.offsets[{row.topic, row.partition}] = row.next_offset;
+      tables_.lasts[{row.topic, row.partition}] = row.last;
+    }
     for (const auto& row : batch.runs) rows.runs.insert_or_assign(row.key, row);
     for (const auto& row : batch.run_logs) rows.run_logs.insert_or_assign(row.key, row);
     for (const auto& row : batch.log_chunks) rows.chunks.insert_or_assign({row.key, row.chunk}, row);

@@ -56,6 +56,9 @@ class MemoryStore {
   void set_offset(const At& at, std::int64_t next_offset) {
     change([&] { offsets_[at] = next_offset; });
   }
+  void set_last(const At& at, LastRecord last) {
+    change([&] { lasts_[at] = last; });
+  }
 
   // What is there.
   template <class Look>
@@ -67,6 +70,14 @@ class MemoryStore {
     const std::scoped_lock lock(mutex_);
     const auto found = offsets_.find(at);
     return found == offsets_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<LastRecord> last(const At& at) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = lasts_.find(at);
+    return found == lasts_.end() ? std::nullopt : found->second;
+  }
+  std::vector<LossRow> losses() {
+    return look([](auto& store) { return store.losses_; });
   }
   std::optional<RunRow> run(const std::string& run_id) {
     const std::scoped_lock lock(mutex_);
@@ -112,6 +123,7 @@ class MemoryStore {
     for (const At& at : partitions) {
       Claim& claim = claims.emplace_back(Claim{at.first, at.second, ++epochs_[at], std::nullopt});
       if (const auto found = offsets_.find(at); found != offsets_.end()) claim.next_offset = found->second;
+      if (const auto found = lasts_.find(at); found != lasts_.end()) claim.last = found->second;
     }
     return claims;
   }
@@ -128,7 +140,11 @@ class MemoryStore {
       if (epochs_[{row.topic, row.partition}] != row.epoch)
         return StoreError{StoreErrc::kFenced, "another collector has claimed " + row.topic};
     }
-    for (const PartitionRow& row : batch.partitions) offsets_[{row.topic, row.partition}] = row.next_offset;
+    for (const PartitionRow& row : batch.partitions) {
+      offsets_[{row.topic, row.partition}] = row.next_offset;
+      lasts_[{row.topic, row.partition}] = row.last;
+    }
+    losses_.insert(losses_.end(), batch.losses.begin(), batch.losses.end());
     for (const RunRow& row : batch.runs) runs_[row.key] = row;
     for (const RunLogsRow& row : batch.run_logs) run_logs_[row.key] = row;
     for (const OutboxRow& row : batch.outbox) outbox_.push_back(row);
@@ -189,6 +205,8 @@ class MemoryStore {
   std::vector<StoreError> load_faults_;
   std::map<At, std::int64_t> epochs_;
   std::map<At, std::int64_t> offsets_;
+  std::map<At, std::optional<LastRecord>> lasts_;
+  std::vector<LossRow> losses_;
   std::map<RunKey, RunRow> runs_;
   std::map<RunKey, RunLogsRow> run_logs_;
   std::vector<OutboxRow> outbox_;

@@ -37,6 +37,7 @@ class TallyObserver final : public Observer {
   void committed(const Counts& counts, std::chrono::nanoseconds) override {
     const std::scoped_lock lock(mutex_);
     for (const auto& [topic, one] : counts.topics) {
+      lost_[topic] += one.lost;
       records_[topic] += one.records;
       duplicates_ += one.duplicates;
     }
@@ -75,6 +76,9 @@ class TallyObserver final : public Observer {
   std::uint64_t records(const std::string& topic) {
     return with([&] { return records_[topic]; });
   }
+  std::uint64_t lost(const std::string& topic) {
+    return with([&] { return lost_[topic]; });
+  }
   std::uint64_t started() {
     return with([&] { return started_; });
   }
@@ -84,8 +88,10 @@ class TallyObserver final : public Observer {
   std::map<std::string, std::int64_t> lags() {
     return with([&] { return lag_; });
   }
+  void partitions_stopped(std::size_t partitions) override { stopped = partitions; }
   std::atomic<int> commits_failed = 0;
   std::atomic<int> retention_failures = 0;
+  std::atomic<std::size_t> stopped = 0;
 
  private:
   template <class Look>
@@ -95,6 +101,7 @@ class TallyObserver final : public Observer {
   }
   std::mutex mutex_;
   std::map<std::string, std::uint64_t> records_;
+  std::map<std::string, std::uint64_t> lost_;
   std::map<std::string, int> dead_letters_;
   std::map<std::string, std::int64_t> lag_;
   std::map<std::string, std::uint64_t> removed_;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -45,6 +46,17 @@ class ScriptedKafka {
   /// Retention: what is before `offset` is no more.
   void truncate(const kafka::TopicPartition& at, std::int64_t offset) {
     with([&] { lows_[at] = offset; });
+  }
+  /// The topic is deleted and made anew: with no records, until some are appended.
+  void make_anew(const kafka::TopicPartition& at) {
+    with([&] { logs_[at].clear(); });
+  }
+  /// No broker answers, until told otherwise.
+  void black_hole(bool silent) {
+    with([&] { silent_ = silent; });
+  }
+  std::set<kafka::TopicPartition> left_alone() {
+    return with([&] { return left_alone_; });
   }
   void assign(std::vector<kafka::TopicPartition> partitions) {
     command([partitions](kafka::ConsumerEvents& events, ScriptedKafka& kafka) {
@@ -128,7 +140,10 @@ class ScriptedKafka {
       for (const auto& [at, offset] : positions_) partitions.push_back(at);
     });
     if (!partitions.empty()) events.on_revoke(partitions, lost);
-    with([&] { positions_.clear(); });
+    with([&] {
+      positions_.clear();
+      left_alone_.clear();
+    });
   }
   void wake() {
     changed_.notify_all();
@@ -157,6 +172,8 @@ class ScriptedKafka {
   bool paused_ = false;
   int pauses_ = 0;
   bool closed_ = false;
+  bool silent_ = false;
+  std::set<kafka::TopicPartition> left_alone_;
   bool acknowledge_ = true;
   std::optional<kafka::Error> refusal_;
   std::size_t letter_limit_ = 1'000'000;
@@ -168,6 +185,7 @@ class ScriptedConsumer final : public kafka::Consumer {
  public:
   ScriptedConsumer(ScriptedKafka& kafka, boost::asio::any_io_executor executor, kafka::ConsumerEvents events)
       : kafka_(kafka), events_(std::move(events)), bell_(std::make_shared<Bell>(executor)) {
+    kafka_.with([&] { kafka_.paused_ = kafka_.closed_ = false; });  // It is another one than before.
     kafka_.set_waker([bell = bell_] {
       boost::asio::post(bell->timer.get_executor(), [bell] {
         bell->rung = true;
@@ -194,6 +212,7 @@ class ScriptedConsumer final : public kafka::Consumer {
     const std::scoped_lock lock(kafka_.mutex_);
     if (kafka_.paused_) return {};
     for (auto& [at, position] : kafka_.positions_) {
+      if (kafka_.left_alone_.contains(at)) continue;
       auto& log = kafka_.logs_[at];
       position = std::max(position, kafka_.lows_[at]);
       if (position >= static_cast<std::int64_t>(log.size())) continue;
@@ -221,6 +240,9 @@ class ScriptedConsumer final : public kafka::Consumer {
   void resume() override {
     kafka_.with([&] { kafka_.paused_ = false; });
   }
+  void leave_alone(const kafka::TopicPartition& at) override {
+    kafka_.with([&] { kafka_.left_alone_.insert(at); });
+  }
   kafka::Result<void> seek(std::span<const kafka::StartOffset> to) override {
     kafka_.with([&] {
       for (const auto& start : to) kafka_.positions_[start.at] = *start.next_offset;
@@ -233,6 +255,10 @@ class ScriptedConsumer final : public kafka::Consumer {
     });
   }
   std::vector<kafka::TopicPartition> assignment() const override { return {}; }
+  bool reached() const override {
+    const std::scoped_lock lock(kafka_.mutex_);
+    return !kafka_.silent_;
+  }
   std::optional<kafka::Watermarks> watermarks(const kafka::TopicPartition& of) const override {
     const std::scoped_lock lock(kafka_.mutex_);
     return kafka::Watermarks{kafka_.lows_[of], static_cast<std::int64_t>(kafka_.logs_[of].size())};

@@ -1,11 +1,15 @@
 // A thread that asks the brokers of a consumer's partitions for their watermarks, again and again.
 #include "transport/kafka/broker_watch.hpp"
 
+#include <algorithm>
+
 namespace runfold::kafka {
 namespace {
 
 constexpr int kRequestTimeoutMs = 500;
 constexpr auto kLeadersGoodFor = std::chrono::seconds(30);
+/// How long it may take until each partition of a leader has had its turn.
+constexpr auto kEachPartition = std::chrono::milliseconds(1'000);
 
 }  // namespace
 
@@ -66,8 +70,8 @@ void BrokerWatch::run() {
       leaders = by_leader(partitions);
       known_since = std::chrono::steady_clock::now();
     }
-    if (leaders.empty() && connection_.unreachable()) {
-      // No partition to ask about, yet somebody waits to hear that a broker answers again.
+    if (leaders.empty() && (connection_.unreachable() || !connection_.reached())) {
+      // No partition to ask about, yet somebody waits to hear that a broker answers.
       const rd_kafka_metadata_t* metadata = nullptr;
       if (rd_kafka_metadata(client_, 0, nullptr, &metadata, kRequestTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(metadata);
@@ -75,34 +79,53 @@ void BrokerWatch::run() {
       }
     }
     for (Leader& leader : leaders) {
-      for (std::size_t asked = 0; asked < (pace_.every_partition ? leader.partitions.size() : 1); ++asked) {
-        if (stopping()) return;
-        query(leader.partitions[leader.next]);
-        leader.next = (leader.next + 1) % leader.partitions.size();
-      }
+      if (stopping()) return;
+      query(leader.next_few(pace_));
     }
   }
 }
 
-void BrokerWatch::query(const TopicPartition& of) {
-  // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
-  const auto low = offset_at(of, RD_KAFKA_OFFSET_BEGINNING);
-  const auto high = low ? offset_at(of, RD_KAFKA_OFFSET_END) : std::nullopt;
-  if (!high) return;
-  answered();
-  const std::lock_guard lock(mutex_);
-  if (std::find(partitions_.begin(), partitions_.end(), of) != partitions_.end()) watermarks_[of] = {*low, *high};
+std::vector<TopicPartition> BrokerWatch::Leader::next_few(const WatchPace& pace) {
+  const auto turns = static_cast<std::size_t>(std::max<std::int64_t>(1, kEachPartition / pace.period));
+  const std::size_t count = pace.every_partition ? partitions.size() : (partitions.size() + turns - 1) / turns;
+  std::vector<TopicPartition> few;
+  for (std::size_t i = 0; i < count; ++i) {
+    few.push_back(partitions[next]);
+    next = (next + 1) % partitions.size();
+  }
+  return few;
 }
 
-std::optional<std::int64_t> BrokerWatch::offset_at(const TopicPartition& of, std::int64_t end) {
+void BrokerWatch::query(const std::vector<TopicPartition>& of) {
+  // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
+  const auto low = offsets_at(of, RD_KAFKA_OFFSET_BEGINNING);
+  if (std::ranges::none_of(low, [](const auto& offset) { return offset.has_value(); })) return;
+  const auto high = offsets_at(of, RD_KAFKA_OFFSET_END);
+  bool told = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < of.size(); ++i) {
+      if (!low[i] || !high[i]) continue;
+      told = true;
+      if (std::find(partitions_.begin(), partitions_.end(), of[i]) != partitions_.end()) watermarks_[of[i]] = {*low[i], *high[i]};
+    }
+  }
+  if (told) answered();
+}
+
+std::vector<std::optional<std::int64_t>> BrokerWatch::offsets_at(const std::vector<TopicPartition>& of, std::int64_t end) {
   // Not rd_kafka_query_watermark_offsets(): it waits for the broker for ever, whatever limit it is given, and so would we at
   // the end. A logical offset stands for a timestamp here, as in the request itself.
-  const PartitionListHandle list{rd_kafka_topic_partition_list_new(1)};
-  rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(list.get(), of.topic.c_str(), of.partition);
-  asked->offset = end;
-  if (rd_kafka_offsets_for_times(client_, list.get(), kRequestTimeoutMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
-  if (asked->err != RD_KAFKA_RESP_ERR_NO_ERROR || asked->offset < 0) return std::nullopt;
-  return asked->offset;
+  const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(of.size()))};
+  for (const TopicPartition& one : of) rd_kafka_topic_partition_list_add(list.get(), one.topic.c_str(), one.partition)->offset = end;
+  std::vector<std::optional<std::int64_t>> offsets(of.size());
+  if (rd_kafka_offsets_for_times(client_, list.get(), kRequestTimeoutMs) != RD_KAFKA_RESP_ERR_NO_ERROR) return offsets;
+  // The answer need not be in the order of the question.
+  for (std::size_t i = 0; i < of.size(); ++i) {
+    const rd_kafka_topic_partition_t* one = rd_kafka_topic_partition_list_find(list.get(), of[i].topic.c_str(), of[i].partition);
+    if (one != nullptr && one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0) offsets[i] = one->offset;
+  }
+  return offsets;
 }
 
 std::vector<BrokerWatch::Leader> BrokerWatch::by_leader(const std::vector<TopicPartition>& partitions) {

@@ -18,7 +18,7 @@ namespace runfold::kafka {
 /// How BrokerWatch goes about it.
 struct WatchPace {
   std::chrono::milliseconds period;
-  /// True: every partition each period. False: one partition of each leader, in turn.
+  /// True: every partition each period. False: a few of each leader, in turn, so that each has its turn once a second.
   bool every_partition;
 };
 
@@ -43,12 +43,14 @@ class BrokerWatch {
   struct Leader {
     std::vector<TopicPartition> partitions;
     std::size_t next = 0;
+    /// Those whose turn it is.
+    [[nodiscard]] std::vector<TopicPartition> next_few(const WatchPace& pace);
   };
 
   void run();
-  void query(const TopicPartition& of);
-  /// The first (RD_KAFKA_OFFSET_BEGINNING) or next (RD_KAFKA_OFFSET_END) offset; absent when nobody says in time.
-  [[nodiscard]] std::optional<std::int64_t> offset_at(const TopicPartition& of, std::int64_t end);
+  void query(const std::vector<TopicPartition>& of);
+  /// The first (RD_KAFKA_OFFSET_BEGINNING) or next (RD_KAFKA_OFFSET_END) offset of each; absent where nobody says in time.
+  [[nodiscard]] std::vector<std::optional<std::int64_t>> offsets_at(const std::vector<TopicPartition>& of, std::int64_t end);
   void answered();
   [[nodiscard]] std::vector<Leader> by_leader(const std::vector<TopicPartition>& partitions);
   [[nodiscard]] bool stopping() const;

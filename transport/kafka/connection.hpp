@@ -26,11 +26,17 @@ class Connection {
   [[nodiscard]] std::optional<Error> on_error(int rdkafka_error, std::string_view reason);
 
   /// A broker has answered. True when that ends a time in which none did.
-  bool on_answer() noexcept { return unreachable_.load(std::memory_order_relaxed) && unreachable_.exchange(false); }
+  bool on_answer() noexcept {
+    reached_.store(true, std::memory_order_relaxed);
+    return unreachable_.load(std::memory_order_relaxed) && unreachable_.exchange(false);
+  }
+  /// A broker has answered, ever.
+  [[nodiscard]] bool reached() const noexcept { return reached_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool unreachable() const noexcept { return unreachable_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<bool> unreachable_{false};
+  std::atomic<bool> reached_{false};
   std::mutex mutex_;
   std::string bootstrap_servers_;
   std::string cause_;

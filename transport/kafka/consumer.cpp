@@ -144,12 +144,23 @@ class RdkafkaConsumer final : public Consumer {
     pause_ended();
     std::vector<StartOffset> back;
     for (Positions::Slot& slot : positions_.slots()) {
-      if (slot.rewind) back.push_back({slot.at, slot.next == Positions::kAnywhere ? std::nullopt : std::optional(slot.next)});
+      if (slot.rewind && !slot.left_alone)
+        back.push_back({slot.at, slot.next == Positions::kAnywhere ? std::nullopt : std::optional(slot.next)});
     }
     if (back.empty()) return;
     if (seek(back)) return;
     // seek() has forgotten who must go back; every partition from where it stands is right for all.
     if (auto assigned = assign_from_positions(); !assigned) tell(assigned.error(), std::nullopt);
+  }
+
+  void leave_alone(const TopicPartition& at) override {
+    Positions::Slot* slot = positions_.find(at);
+    if (slot == nullptr || slot->left_alone) return;
+    slot->left_alone = true;
+    const PartitionListHandle list{rd_kafka_topic_partition_list_new(1)};
+    rd_kafka_topic_partition_list_add(list.get(), at.topic.c_str(), at.partition);
+    if (const auto error = rd_kafka_pause_partitions(client_.get(), list.get()))
+      tell(make_error(error, "leave " + name_of(at) + " alone"), at);
   }
 
   Result<void> seek(std::span<const StartOffset> to) override {
@@ -193,6 +204,7 @@ class RdkafkaConsumer final : public Consumer {
     return partitions;
   }
 
+  bool reached() const override { return connection_.reached(); }
   std::optional<Watermarks> watermarks(const TopicPartition& of) const override { return watch_ ? watch_->find(of) : std::nullopt; }
 
   void close(std::chrono::milliseconds limit) override {
@@ -276,7 +288,7 @@ class RdkafkaConsumer final : public Consumer {
     Positions::Slot* slot = positions_.find(message.rkt, message.partition, [&] { return rd_kafka_topic_name(message.rkt); });
     if (slot == nullptr) return false;
     if (paused_) slot->drop(message.offset);  // A fetch that raced the pause; it is fetched again after resume().
-    if (slot->rewind) return false;
+    if (slot->rewind || slot->left_alone) return false;
     return slot->accept(message.offset);
   }
 
@@ -335,6 +347,7 @@ class RdkafkaConsumer final : public Consumer {
     for (Positions::Slot& slot : positions_.slots()) {
       slot.rewind = false;
       slot.topic_handle = nullptr;
+      if (slot.left_alone) continue;
       starts.push_back({slot.at, slot.next == Positions::kAnywhere ? std::nullopt : std::optional(slot.next)});
     }
     const PartitionListHandle list = to_list(starts);
@@ -391,7 +404,7 @@ class RdkafkaConsumer final : public Consumer {
 
   void on_out_of_range(const TopicPartition& at, const std::string& reason) {
     Positions::Slot* slot = positions_.find(at);
-    if (slot == nullptr) return;  // a partition that was taken away meanwhile
+    if (slot == nullptr || slot->left_alone) return;  // a partition that was taken away meanwhile
     const std::int64_t asked = slot->next;
     slot->rewind = true;  // so that a seek() in on_error shows
     const char* next_step = reset_ == OffsetReset::kEarliest ? "; going on with the oldest record there is"
@@ -439,7 +452,7 @@ class RdkafkaConsumer final : public Consumer {
   void set_paused(bool paused, Which&& which) {
     const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(positions_.slots().size()))};
     for (const Positions::Slot& slot : positions_.slots()) {
-      if (which(slot)) rd_kafka_topic_partition_list_add(list.get(), slot.at.topic.c_str(), slot.at.partition);
+      if (!slot.left_alone && which(slot)) rd_kafka_topic_partition_list_add(list.get(), slot.at.topic.c_str(), slot.at.partition);
     }
     if (list->cnt == 0) return;
     const auto error =

@@ -109,7 +109,7 @@ struct ConsumerEvents {
 /// Properties of its own that are refused when set otherwise: enable.auto.commit, enable.auto.offset.store, a cooperative
 /// partition.assignment.strategy, group.protocol=consumer, and a group.id that is not `group`. Defaults of its own:
 /// auto.offset.reset=earliest, session.timeout.ms=6000 (a killed member's partitions move after that),
-/// queued.max.messages.kbytes=65536.
+/// queued.max.messages.kbytes=65536, fetch.wait.max.ms=100 (what else is asked of a broker waits behind an idle fetch).
 ///
 /// Thread: one; the executor that create() was given must run on it. A helper thread of its own asks each broker
 /// for watermarks every 50 ms: it keeps librdkafka 2.0's fetcher awake and feeds watermarks().
@@ -143,6 +143,9 @@ class Consumer {
   virtual void pause() = 0;
   virtual void resume() = 0;
 
+  /// Fetches no more of this partition until it is assigned anew; the others go on.
+  virtual void leave_alone(const TopicPartition& at) = 0;
+
   /// Moves partitions to other offsets, dropping what was fetched of them. Takes milliseconds, at most 5 s.
   /// Errors: kNotFound when a partition is not assigned to this member; kTimedOut.
   [[nodiscard]] virtual Result<void> seek(std::span<const StartOffset> to) = 0;
@@ -151,6 +154,8 @@ class Consumer {
   virtual void commit_for_lag_tools(std::span<const StartOffset> next_offsets) = 0;
 
   [[nodiscard]] virtual std::vector<TopicPartition> assignment() const = 0;
+  /// A broker has answered since this consumer was made.
+  [[nodiscard]] virtual bool reached() const = 0;
   /// Absent until the first answer; at most about a second old while the brokers answer.
   [[nodiscard]] virtual std::optional<Watermarks> watermarks(const TopicPartition& of) const = 0;
 

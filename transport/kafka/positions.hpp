@@ -26,6 +26,8 @@ class Positions {
     std::int64_t end = kAnywhere;
     /// The end was reached, and its owner knows.
     bool ended = false;
+    /// Nobody wants more of it.
+    bool left_alone = false;
     /// librdkafka's topic object, learned from the first message: comparing it is cheaper than names.
     const void* topic_handle = nullptr;
 

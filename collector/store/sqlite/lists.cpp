@@ -77,6 +77,17 @@ Select select_operations(const OperationFilter& filter, std::size_t limit, const
   return select;
 }
 
+Select select_losses(const LossFilter& filter, std::size_t limit, const std::optional<CursorKey>& after) {
+  Select select("SELECT at_ns, topic, partition, from_offset, to_offset, records, reason FROM losses");
+  select.where_text("topic = ?", filter.topic).where_number("partition = ?", filter.partition);
+  if (after) {
+    select.where("(at_ns, topic, partition) < (?, ?, ?)",
+                 {after->at_ns, std::string_view(after->id), static_cast<std::int64_t>(after->attempt)});
+  }
+  select.add(" ORDER BY at_ns DESC, topic DESC, partition DESC LIMIT ?", {one_more_than(limit)});
+  return select;
+}
+
 Select select_operation(std::string_view operation_id) {
   Select select(kOperations);
   select.where("operation_id = ?", {operation_id}).where("payload IS NOT NULL");

@@ -17,6 +17,8 @@ namespace runfold::collector::sqlite {
 [[nodiscard]] Select select_api_failures(const ApiFailureFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
 [[nodiscard]] Select select_operations(const OperationFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
 
+[[nodiscard]] Select select_losses(const LossFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
+
 [[nodiscard]] Select select_run(std::string_view run_id, std::optional<std::uint32_t> attempt);
 [[nodiscard]] Select select_operation(std::string_view operation_id);
 [[nodiscard]] Select select_log_chunks(const RunKey& key, const Query::ChunkRange& range, std::size_t limit);

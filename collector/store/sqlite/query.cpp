@@ -71,6 +71,18 @@ ApiFailureRow read_failure(const Statement& row) {
   return failure;
 }
 
+LossRow read_loss(const Statement& row) {
+  LossRow loss;
+  loss.at_ns = row.integer(0);
+  loss.topic = row.bytes(1);
+  loss.partition = row.integer<std::int32_t>(2);
+  loss.from_offset = row.integer(3);
+  loss.to_offset = row.integer(4);
+  if (!row.is_null(5)) loss.records = row.integer<std::uint64_t>(5);
+  loss.reason = row.bytes(6);
+  return loss;
+}
+
 OperationRow read_operation(const Statement& row) {
   OperationRow operation;
   operation.operation_id = row.bytes(0);
@@ -177,6 +189,19 @@ StoreResult<std::optional<OperationRow>> SqliteQuery::operation(std::string_view
   if (!there) return there.error();
   if (!*there) return std::optional<OperationRow>();
   return std::optional<OperationRow>(read_operation(**statement));
+}
+
+StoreResult<Page<LossRow>> SqliteQuery::losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) {
+  CursorScope scope("losses");
+  scope.add(filter.topic);
+  scope.add_number(filter.partition);
+  const auto start = page_start(scope, limit, cursor);
+  if (!start) return start.error();
+
+  const Select select = select_losses(filter, limit, *start);
+  return read_page<LossRow>(*connection_, select, scope, limit, read_loss, [](const LossRow& last) {
+    return CursorKey{last.at_ns, static_cast<std::uint32_t>(last.partition), last.topic};
+  });
 }
 
 StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> SqliteQuery::running_by_connector() {

@@ -160,11 +160,25 @@ INSERT INTO usage VALUES (1, 0), (2, 0);
 
 -- How far each partition has come, and which claim may write it.
 CREATE TABLE partitions (
+  topic             TEXT    NOT NULL,
+  partition         INTEGER NOT NULL,
+  next_offset       INTEGER,
+  epoch             INTEGER NOT NULL,
+  last_timestamp_ms INTEGER,
+  last_hash         INTEGER,
+  PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+
+-- Ranges that partitions skipped. Kept for ever: there are few, and somebody will ask.
+CREATE TABLE losses (
+  at_ns       INTEGER NOT NULL,
   topic       TEXT    NOT NULL,
   partition   INTEGER NOT NULL,
-  next_offset INTEGER,
-  epoch       INTEGER NOT NULL,
-  PRIMARY KEY (topic, partition)
+  from_offset INTEGER NOT NULL,
+  to_offset   INTEGER NOT NULL,
+  records     INTEGER,
+  reason      TEXT    NOT NULL,
+  PRIMARY KEY (at_ns, topic, partition)
 ) WITHOUT ROWID;
 )sql";
 

@@ -26,7 +26,7 @@ StoreResult<std::vector<Claim>> SqliteWriter::claim(std::span<const std::pair<st
   if (!transaction) return transaction.error();
   const auto statement = connection_->prepare(
       "INSERT INTO partitions (topic, partition, epoch) VALUES (?, ?, 1) "
-      "ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch, next_offset");
+      "ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch, next_offset, last_timestamp_ms, last_hash");
   if (!statement) return statement.error();
   std::vector<Claim> claims;
   claims.reserve(partitions.size());
@@ -37,6 +37,7 @@ StoreResult<std::vector<Claim>> SqliteWriter::claim(std::span<const std::pair<st
     if (const auto there = row.next(); !there) return there.error();
     Claim claim{topic, partition, row.integer(0), std::nullopt};
     if (!row.is_null(1)) claim.next_offset = row.integer(1);
+    if (!row.is_null(3)) claim.last = LastRecord{row.integer(2), row.integer<std::uint64_t>(3)};
     claims.push_back(std::move(claim));
   }
   if (const auto done = transaction->commit(); !done) return done.error();
@@ -55,14 +56,19 @@ StoreResult<> SqliteWriter::commit(const Batch& batch) {
   if (const auto done = write_api_failures(batch.api_failures); !done) return done.error();
   if (const auto done = write_operations(batch.operations, now); !done) return done.error();
   if (const auto done = write_outbox(batch.outbox, now); !done) return done.error();
+  if (const auto done = write_losses(batch.losses); !done) return done.error();
   return transaction->commit();
 }
 
 StoreResult<> SqliteWriter::advance(const std::vector<PartitionRow>& partitions) {
-  const auto statement = connection_->prepare("UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ? AND epoch = ?");
+  const auto statement = connection_->prepare(
+      "UPDATE partitions SET next_offset = ?, last_timestamp_ms = ?, last_hash = ? WHERE topic = ? AND partition = ? AND epoch = ?");
   if (!statement) return statement.error();
   for (const auto& row : partitions) {
-    if (const auto done = (*statement)->run(row.next_offset, row.topic, row.partition, row.epoch); !done) return done.error();
+    const auto timestamp_ms = row.last ? std::optional(row.last->timestamp_ms) : std::nullopt;
+    const auto hash = row.last ? std::optional(row.last->hash) : std::nullopt;
+    const auto done = (*statement)->run(row.next_offset, timestamp_ms, hash, row.topic, row.partition, row.epoch);
+    if (!done) return done.error();
     if (connection_->changes() == 0) {
       return StoreError{StoreErrc::kFenced, "partition " + std::to_string(row.partition) + " of " + row.topic +
                                                 " has been claimed by another collector since epoch " + std::to_string(row.epoch) +
@@ -210,6 +216,19 @@ StoreResult<> SqliteWriter::write_outbox(const std::vector<OutboxRow>& rows, Tim
   return {};
 }
 
+StoreResult<> SqliteWriter::write_losses(const std::vector<LossRow>& rows) {
+  if (rows.empty()) return {};
+  const auto insert = connection_->prepare(
+      "INSERT INTO losses (at_ns, topic, partition, from_offset, to_offset, records, reason) VALUES (?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (at_ns, topic, partition) DO NOTHING");
+  if (!insert) return insert.error();
+  for (const auto& row : rows) {
+    const auto done = (*insert)->run(row.at_ns, row.topic, row.partition, row.from_offset, row.to_offset, row.records, row.reason);
+    if (!done) return done.error();
+  }
+  return {};
+}
+
 StoreResult<std::vector<std::optional<RunRow>>> SqliteWriter::load_runs(std::span<const RunKey> keys) {
   std::vector<std::optional<RunRow>> found(keys.size());
   if (keys.empty()) return found;
@@ -261,7 +280,7 @@ StoreResult<Trimmed> SqliteWriter::trim(const Retention& keep, const TrimStep& s
 }
 
 StoreResult<> SqliteWriter::forget_offsets() {
-  return connection_->execute("UPDATE partitions SET next_offset = NULL");
+  return connection_->execute("UPDATE partitions SET next_offset = NULL, last_timestamp_ms = NULL, last_hash = NULL");
 }
 
 }  // namespace runfold::collector::sqlite

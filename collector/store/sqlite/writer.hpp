@@ -33,6 +33,7 @@ class SqliteWriter final : public Writer {
   StoreResult<> write_api_failures(const std::vector<ApiFailureRow>& rows);
   StoreResult<> write_operations(const std::vector<OperationRow>& rows, TimeNs now);
   StoreResult<> write_outbox(const std::vector<OutboxRow>& rows, TimeNs now);
+  StoreResult<> write_losses(const std::vector<LossRow>& rows);
 
   std::shared_ptr<OwnerLock> lock_;
   std::unique_ptr<Connection> connection_;

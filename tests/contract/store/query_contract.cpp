@@ -300,6 +300,35 @@ TEST_P(QueryContract, AQuerySeesACommitAsSoonAsItIsMade) {
   EXPECT_THAT(listed({}), ElementsAre("r1/1"));
 }
 
+TEST_P(QueryContract, LossesComeNewestFirstAndPageByPage) {
+  const LossRow known{"events", 3, 42, 50, 8, "retention", 1'000};
+  const LossRow unknown{"logs", 0, 7, 0, std::nullopt, "recreated", 2'000};
+  const LossRow beside{"events", 1, 1, 2, 1, "retention", 1'000};
+  commit({.losses = {known, unknown, beside}});
+  std::vector<LossRow> seen;
+  std::string cursor;
+  do {
+    auto page = query_->losses({}, 1, cursor).value();
+    ASSERT_EQ(page.items.size(), 1U);
+    seen.push_back(page.items[0]);
+    cursor = page.next_cursor.value_or("");
+  } while (!cursor.empty());
+  ASSERT_EQ(seen.size(), 3U);
+  EXPECT_EQ(seen[0].topic, "logs");
+  EXPECT_EQ(seen[0].to_offset, 0);
+  EXPECT_FALSE(seen[0].records);
+  EXPECT_EQ(seen[0].reason, "recreated");
+  EXPECT_EQ(seen[1].partition, 3);
+  EXPECT_EQ(seen[1].from_offset, 42);
+  EXPECT_EQ(seen[1].to_offset, 50);
+  EXPECT_EQ(seen[1].records, 8U);
+  EXPECT_EQ(seen[1].at_ns, 1'000);
+  EXPECT_EQ(seen[2].partition, 1);
+  EXPECT_EQ(query_->losses({.topic = "events"}, 10, "").value().items.size(), 2U);
+  EXPECT_EQ(query_->losses({.topic = "events", .partition = 1}, 10, "").value().items.size(), 1U);
+  EXPECT_EQ(query_->losses({.topic = "events"}, 10, *query_->losses({}, 1, "").value().next_cursor).error().code, StoreErrc::kInvalid);
+}
+
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(Stores, QueryContract, testing::ValuesIn(stores()), [](const auto& store) { return store.param.name; });

@@ -119,6 +119,36 @@ TEST_P(WriterContract, AnInstanceIdStaysTheSameAndIsNoOtherDatabasesOwn) {
   EXPECT_LE(id->size(), 200U);
 }
 
+TEST_P(WriterContract, TheLastRecordOfAPartitionComesBackWithItsClaimAndGoesWithTheOffsetThatHasNone) {
+  const Claim first = claim("events", 3);
+  EXPECT_FALSE(first.last);
+  const LastRecord last{1'700'000'000'123, 0xfedc'ba98'7654'3210};
+  commit({.partitions = {{"events", 3, 42, first.epoch, last}}});
+  reopen();
+  const Claim second = claim("events", 3);
+  EXPECT_EQ(second.last, last);
+  commit({.partitions = {{"events", 3, 50, second.epoch}}});
+  const Claim third = claim("events", 3);
+  EXPECT_EQ(third.next_offset, 50);
+  EXPECT_FALSE(third.last);
+  commit({.partitions = {{"events", 3, 51, third.epoch, last}}});
+  ASSERT_TRUE(writer_->forget_offsets());
+  EXPECT_FALSE(claim("events", 3).last);
+}
+
+TEST_P(WriterContract, ALossIsWrittenWithTheOffsetThatSkipsItOrNotAtAll) {
+  const Claim kept = claim("events", 3);
+  const LossRow loss{"events", 3, 42, 50, 8, "retention", 1'000};
+  commit({.partitions = {{"events", 3, 50, kept.epoch}}, .losses = {loss}});
+  commit({.losses = {loss}});
+  EXPECT_EQ(query_->losses({}, 10, "").value().items.size(), 1U) << "a batch that is tried again";
+  claim("events", 3);
+  LossRow later = loss;
+  later.at_ns = 2'000;
+  EXPECT_EQ(writer_->commit({.partitions = {{"events", 3, 60, kept.epoch}}, .losses = {later}}).error().code, StoreErrc::kFenced);
+  EXPECT_EQ(query_->losses({}, 10, "").value().items.size(), 1U);
+}
+
 TEST_P(WriterContract, ClaimsComeInTheOrderAskedFor) {
   const Partitions asked{{"logs", 1}, {"events", 0}, {"logs", 0}};
   const auto claims = writer_->claim(asked).value();

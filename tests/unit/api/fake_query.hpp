@@ -24,6 +24,7 @@ struct FakeStore {
   std::vector<LogChunk> chunks;
   std::vector<ApiFailureRow> failures;
   std::vector<OperationRow> operations;
+  std::vector<LossRow> losses;
   /// When set, every query fails with it.
   std::optional<StoreError> error;
   /// When set, runs at the start of every query.
@@ -32,6 +33,7 @@ struct FakeStore {
   RunFilter run_filter;
   ApiFailureFilter failure_filter;
   OperationFilter operation_filter;
+  LossFilter loss_filter;
   std::size_t limit = 0;
   std::string cursor;
   std::size_t chunks_read = 0;
@@ -89,6 +91,11 @@ class FakeQuery : public Query {
       if (row.operation_id == operation_id) return std::optional(row);
     }
     return std::optional<OperationRow>();
+  }
+  StoreResult<Page<LossRow>> losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) override {
+    if (auto wrong = begin(limit, cursor)) return *wrong;
+    store_.loss_filter = filter;
+    return page(store_.losses);
   }
   StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> running_by_connector() override {
     return std::vector<std::pair<std::string, std::uint64_t>>{};

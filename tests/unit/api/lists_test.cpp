@@ -103,5 +103,19 @@ TEST_F(ListsApi, OperationFiltersReachTheStore) {
   EXPECT_EQ(store_.limit, 3U);
 }
 
+TEST_F(ListsApi, ALossIsTheDocumentedJsonAndItsFiltersReachTheStore) {
+  store_.losses = {{"runfold.events", 3, 42, 50, 8, "retention", kAt}, {"runfold.logs", 0, 7, 0, std::nullopt, "recreated", kAt}};
+  EXPECT_EQ(get_json("/api/v1/losses"), json::parse(R"({"items": [
+    {"topic": "runfold.events", "partition": 3, "from_offset": 42, "to_offset": 50, "records": 8, "reason": "retention",
+     "at": "2026-05-16T14:32:11.000Z"},
+    {"topic": "runfold.logs", "partition": 0, "from_offset": 7, "to_offset": 0, "reason": "recreated", "at": "2026-05-16T14:32:11.000Z"}],
+    "next_cursor": null})"));
+  get_json("/api/v1/losses?topic=runfold.events&partition=3&limit=7&cursor=x");
+  EXPECT_EQ(store_.loss_filter.topic, "runfold.events");
+  EXPECT_EQ(store_.loss_filter.partition, 3);
+  EXPECT_EQ(store_.limit, 7U);
+  EXPECT_EQ(get_json("/api/v1/losses?partition=none", 400).at("parameter"), "partition");
+}
+
 }  // namespace
 }  // namespace runfold::collector::test

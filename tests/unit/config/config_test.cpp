@@ -345,6 +345,16 @@ TEST_F(ConfigTest, AnAliasThatHoldsItselfIsRefused) {
   EXPECT_THAT(problems("group: g\ntopics: &a\n  x: *a\n"), Contains(HasSubstr("too much is nested here")));
 }
 
+TEST_F(ConfigTest, WhatToDoOnDataLossIsStopOrContinueAndTheFlagWins) {
+  EXPECT_FALSE(load_text("group: g\n").continue_on_data_loss);
+  EXPECT_TRUE(load_text("on_data_loss: continue\n").continue_on_data_loss);
+  EXPECT_THAT(problems("on_data_loss: maybe\n"), Contains(HasSubstr("on_data_loss: is \"maybe\"; allowed is stop or continue")));
+  ConfigFlags flags;
+  flags.file = write("c.yaml", "kafka: {bootstrap.servers: file:1}\non_data_loss: continue\n");
+  flags.on_data_loss = "stop";
+  EXPECT_FALSE(load(flags).continue_on_data_loss);
+}
+
 TEST_F(ConfigTest, ADescriptionSaysWhatWillBeDoneAndShowsNoSecret) {
   const Config config =
       load_text("kafka: {sasl.password: hunter2}\nstore: postgresql://u:hunter2@h/d\ncommit: {interval: 5s}\nsinks: []\n");
@@ -355,6 +365,7 @@ TEST_F(ConfigTest, ADescriptionSaysWhatWillBeDoneAndShowsNoSecret) {
                                   "reads: runfold.events, runfold.logs, runfold.operations as group runfold-collector\n"
                                   "dead letters: runfold.dead-letters\n"
                                   "missing topics: are made, with 4 partitions\n"
+                                  "lost records: stop their partition for an operator\n"
                                   "store: postgresql:(not shown: it may hold a password) (" +
                                   folder_.string() +
                                   "/runfold.yaml:2: store)\n"

@@ -25,7 +25,7 @@ TEST(Pipeline, RecordsAreCommittedWithTheOffsetsBehindThem) {
   rig.step("run-1", 2, 5);
   rig.step("run-1", 3, 7);
   rig.start();
-  EXPECT_NE(rig.unready("kafka").find("joining group"), std::string::npos);
+  EXPECT_TRUE(wait_until([&] { return rig.unready("kafka").find("joining group") != std::string::npos; }));
   rig.assign_all();
   ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 3; }));
   EXPECT_EQ(rig.entities("run-1"), 12);
@@ -381,6 +381,21 @@ TEST(Pipeline, AnUnreachableKafkaIsSaidOnceAtOnceAndReadinessNamesIt) {
   EXPECT_TRUE(rig.stop());
 }
 
+TEST(Pipeline, AKafkaThatSaysNothingAtAllIsMentionedBeforeAnyErrorComes) {
+  Rig rig;
+  rig.kafka.black_hole(true);
+  rig.start();
+  EXPECT_NE(rig.unready("kafka").find("connecting to 127.0.0.1:9"), std::string::npos);
+  ASSERT_TRUE(wait_until([&] { return rig.logged(3, "no Kafka broker has answered at 127.0.0.1:9 yet").size() == 1; }));
+  EXPECT_NE(rig.unready("kafka").find("no broker has answered yet"), std::string::npos);
+  rig.kafka.black_hole(false);
+  ASSERT_TRUE(wait_until([&] { return rig.unready("kafka").find("joining group") != std::string::npos; }));
+  EXPECT_EQ(rig.logged(5, "Kafka answers at 127.0.0.1:9").size(), 1U);
+  rig.assign_all();
+  EXPECT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
+  EXPECT_TRUE(rig.stop());
+}
+
 TEST(Pipeline, ARefusalIsOverWhenRecordsArriveOrItIsNotToldAgain) {
   Rig rig;
   rig.options.refusal_passes = std::chrono::hours(1);
@@ -398,65 +413,6 @@ TEST(Pipeline, ARefusalIsOverWhenRecordsArriveOrItIsNotToldAgain) {
   rig.kafka.trouble({kafka::Errc::kNotFound, "no such topic"});
   ASSERT_TRUE(wait_until([&] { return rig.logged(3, "no such topic").size() == 1; }));
   EXPECT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
-  EXPECT_TRUE(rig.stop());
-}
-
-TEST(Pipeline, APartitionThatEndsBeforeItsOffsetStopsAndTheOthersGoOn) {
-  Rig rig;
-  rig.store.set_offset(at(kEvents), 12);
-  rig.start();
-  rig.assign_all();
-  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 12 is not in runfold.events[0]"}, kEvents);
-  ASSERT_TRUE(wait_until([&] { return rig.unready("partition").find("partition 0 of runfold.events is stopped") != std::string::npos; }));
-  EXPECT_TRUE(wait_until([&] { return rig.logged(2, "offset 12 is next, and the partition ends at offset 0").size() == 2; }))
-      << "said again later";
-  rig.kafka.append(kOperations.topic, {"op-1", "\xff", {}});
-  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kOperations)) == 1; }));
-  EXPECT_TRUE(rig.stop());
-  EXPECT_EQ(rig.store.offset(at(kEvents)), 12);
-}
-
-TEST(Pipeline, RecordsThatRetentionDeletedAreSaidToBeLostAndThoseBehindThemAreFolded) {
-  Rig rig;
-  rig.store.set_offset(at(kEvents), 1);
-  for (std::uint64_t i = 1; i <= 5; ++i) rig.step("run-1", i, 1);
-  rig.kafka.truncate(kEvents, 3);
-  rig.start();
-  rig.assign_all();
-  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 1 is not in runfold.events[0]"}, kEvents);
-  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 5; }));
-  EXPECT_EQ(rig.entities("run-1"), 2);
-  EXPECT_EQ(rig.logged(2, "up to 2 records of partition 0 of runfold.events are lost").size(), 1U);
-  EXPECT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
-  EXPECT_TRUE(rig.stop());
-}
-
-TEST(Pipeline, APartitionThatRetentionEmptiedGoesOnAtItsEnd) {
-  Rig rig;
-  rig.store.set_offset(at(kEvents), 1);
-  for (std::uint64_t i = 1; i <= 3; ++i) rig.step("run-1", i, 1);
-  rig.kafka.truncate(kEvents, 3);
-  rig.start();
-  rig.assign_all();
-  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 1 is not in runfold.events[0]"}, kEvents);
-  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 3; }));
-  EXPECT_EQ(rig.logged(2, "up to 2 records").size(), 1U);
-  EXPECT_TRUE(rig.stop());
-}
-
-TEST(Pipeline, OutOfRangeWithNothingInTheStoreOrBeforeTheClaimStopsNothing) {
-  Rig rig;
-  rig.store.set_offset(at(kLogs), 5);
-  rig.store.fail_claims(kBusyStore, 1);
-  rig.start();
-  rig.assign_all();
-  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 5 is not in runfold.logs[0]"}, kLogs);
-  ASSERT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
-  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 0 is not in runfold.events[0]"}, kEvents);
-  ASSERT_TRUE(wait_until([&] { return rig.kafka.commands_done(); }));
-  rig.step("run-1", 1, 4);
-  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 1; }));
-  EXPECT_TRUE(rig.health.reasons().empty());
   EXPECT_TRUE(rig.stop());
 }
 

@@ -87,20 +87,24 @@ TEST(Partitions, OnlyChangedPartitionsAreSealedAndOnlyOnce) {
   partitions.add({"runfold.events", 0});
   partitions.add({"runfold.logs", 3});
   EXPECT_TRUE(partitions.any_unclaimed());
-  partitions.claimed({"runfold.events", 0, 7, 40});
-  partitions.claimed({"runfold.logs", 3, 8, std::nullopt});
+  partitions.claimed({"runfold.events", 0, 7, 40}, {});
+  partitions.claimed({"runfold.logs", 3, 8, std::nullopt}, {});
   EXPECT_FALSE(partitions.any_unclaimed());
 
   Partition* logs = partitions.find("runfold.logs", 3);
   ASSERT_NE(logs, nullptr);
   EXPECT_EQ(logs->source, Source::kLogs);
-  Partitions::taken(*logs, 11);
+  kafka::InRecord record;
+  record.offset = 11;
+  record.value = "value";
+  Partitions::taken(*logs, record);
   const auto rows = partitions.take_changed();
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].topic, "runfold.logs");
   EXPECT_EQ(rows[0].partition, 3);
   EXPECT_EQ(rows[0].next_offset, 12);
   EXPECT_EQ(rows[0].epoch, 8);
+  EXPECT_EQ(rows[0].last, last_record(record));
   EXPECT_TRUE(partitions.take_changed().empty());
 }
 

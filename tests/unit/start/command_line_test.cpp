@@ -56,13 +56,14 @@ TEST(CommandLine, FlagsStandBeforeOrBehindTheCommand) {
 }
 
 TEST(CommandLine, EveryFlagIsRead) {
-  const auto flags = line({"--bootstrap-servers", "a:1", "--group", "g", "--store", "sqlite:x", "--listen", "h:1", "-X", "a=b", "-X",
-                           "c=d=e", "--embedded-broker"})
+  const auto flags = line({"--bootstrap-servers", "a:1", "--group", "g", "--store", "sqlite:x", "--listen", "h:1", "--on-data-loss",
+                           "continue", "-X", "a=b", "-X", "c=d=e", "--embedded-broker"})
                          .flags;
   EXPECT_EQ(flags.bootstrap_servers, "a:1");
   EXPECT_EQ(flags.group, "g");
   EXPECT_EQ(flags.store, "sqlite:x");
   EXPECT_EQ(flags.listen, "h:1");
+  EXPECT_EQ(flags.on_data_loss, "continue");
   EXPECT_THAT(flags.properties, ElementsAre("a=b", "c=d=e"));
   EXPECT_TRUE(flags.embedded_broker);
   EXPECT_EQ(line({}).flags.store, std::nullopt);
