@@ -49,7 +49,7 @@ struct CommitTriggers {
 
   std::chrono::milliseconds interval{200};
   std::size_t rows = 10'000;
-  std::size_t log_bytes = 16 * 1024 * 1024;
+  std::size_t bytes = 16 * 1024 * 1024;
   std::size_t dead_letters = 1'000;
 
   /// What the open batch holds so far.
@@ -57,13 +57,13 @@ struct CommitTriggers {
     /// When its first change was made; absent: it is empty.
     std::optional<Clock::time_point> since;
     std::size_t rows = 0;
-    /// Log text and dead letters.
+    /// Log text, rows and dead letters.
     std::size_t bytes = 0;
     std::size_t dead_letters = 0;
   };
   /// The open batch must not grow further.
   [[nodiscard]] bool full(const Open& open) const noexcept {
-    return open.rows >= rows || open.bytes >= log_bytes || open.dead_letters >= dead_letters;
+    return open.rows >= rows || open.bytes >= bytes || open.dead_letters >= dead_letters;
   }
   [[nodiscard]] bool due(const Open& open, Clock::time_point now) const noexcept {
     return open.since && (full(open) || now - *open.since >= interval);

@@ -89,13 +89,14 @@ void read_topics(ConfigSection topics, Config& to) {
 void read_commit(ConfigSection commit, CommitConfig& to) {
   to.interval = commit.duration("interval", to.interval, 1ms, 1min);
   to.rows = static_cast<std::size_t>(commit.number("rows", static_cast<std::int64_t>(to.rows), 1, 1'000'000));
-  to.log_bytes = commit.size("log_bytes", to.log_bytes, 64 * kKiB, kGiB);
+  to.bytes = commit.size("bytes", to.bytes, 64 * kKiB, kGiB);
   commit.finish();
 }
 
 void read_limits(ConfigSection limits, LimitsConfig& to) {
   to.runs_in_memory =
       static_cast<std::size_t>(limits.number("runs_in_memory", static_cast<std::int64_t>(to.runs_in_memory), 100, 10'000'000));
+  to.run_memory_bytes = limits.size("run_memory_bytes", to.run_memory_bytes, kMiB, 64 * kGiB);
   to.record_bytes = limits.size("record_bytes", to.record_bytes, kKiB, 256 * kMiB);
   limits.finish();
 }

@@ -25,12 +25,13 @@ struct Setting {
 struct CommitConfig {
   std::chrono::milliseconds interval{200};
   std::size_t rows = 10'000;
-  std::size_t log_bytes = 16 * 1024 * 1024;
+  std::size_t bytes = 16 * 1024 * 1024;
 };
 
 /// Bounds on what is held in memory.
 struct LimitsConfig {
   std::size_t runs_in_memory = 20'000;
+  std::size_t run_memory_bytes = 128 * 1024 * 1024;
   std::size_t record_bytes = 4 * 1024 * 1024;
 };
 

@@ -29,6 +29,18 @@ struct TextHash {
   std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
 };
 
+std::size_t row_bytes(const RunRow& row) {
+  return row.snapshot.size() + row.fold_state.size();
+}
+std::size_t row_bytes(const RunLogsRow& row) {
+  return row.fold_state.size();
+}
+
+// What a state takes in memory, by what its row takes: tests/bench/run_memory compares this with the allocator.
+constexpr std::size_t kRunBytes = 1'000;
+constexpr std::size_t kRunLogsBytes = 600;
+constexpr std::size_t kBytesForARowsByte = 5;
+
 /// States by key, which of them changed since they were last taken, and when each was last heard of.
 template <class State>
 class Held {
@@ -40,7 +52,14 @@ class Held {
     /// The number of the take that gave its row last; 0: none since it is in memory.
     std::uint64_t taken = 0;
     std::uint64_t heard = 0;
+    /// Of its row as it was last taken or supplied, and of the records that changed it since.
+    std::size_t row_bytes = 0;
+    /// Supplied since the last evict(), and the record that asked for it is still to come.
+    bool fresh = true;
   };
+
+  /// `least`: what a state takes whose row is empty. Unit: bytes.
+  explicit Held(std::size_t least) : least_(least) {}
 
   [[nodiscard]] Entry* find(const RunKeyView& key) const noexcept {
     if (last_ != nullptr && last_->state.key() == key) return last_;
@@ -55,20 +74,28 @@ class Held {
     auto entry = std::make_unique<Entry>(key);
     if (stored && !entry->state.restore(*stored)) return false;
     entry->heard = ++clock_;
+    bytes_ += least_;
+    if (stored) resize(*entry, row_bytes(*stored));
     // The key views the state's own text, which stays where it is as long as the entry does.
     const RunKeyView own = entry->state.key();
     last_ = entries_.emplace(own, std::move(entry)).first->second.get();
     return true;
   }
 
-  void changed(Entry& entry) {
+  /// `bytes`: of the record that changed it. At least half of a record is in the row already: whose it is.
+  void changed(Entry& entry, std::size_t bytes) {
     entry.heard = ++clock_;
+    entry.fresh = false;
+    resize(entry, entry.row_bytes + bytes / 2);
+    dirty_bytes_ += entry.dirty ? bytes / 2 : entry.row_bytes;
     if (entry.dirty) return;
     entry.dirty = true;
     dirty_.push_back(&entry);
   }
 
   [[nodiscard]] std::size_t dirty() const noexcept { return dirty_.size(); }
+  [[nodiscard]] std::size_t dirty_bytes() const noexcept { return dirty_bytes_; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
   template <class Row>
   void take(std::vector<Row>& rows) {
@@ -76,44 +103,69 @@ class Held {
     rows.reserve(dirty_.size());
     for (Entry* entry : dirty_) {
       rows.push_back(entry->state.row());
+      resize(*entry, row_bytes(rows.back()));
       entry->dirty = false;
       entry->taken = takes_;
     }
     dirty_.clear();
+    dirty_bytes_ = 0;
   }
 
-  /// `expendable` says which go first.
-  template <class Expendable>
-  void evict(std::size_t keep, Expendable&& expendable) {
-    if (entries_.size() <= keep) return;
-    std::vector<Entry*> idle;
-    for (const auto& [key, entry] : entries_) {
-      if (!entry->dirty && (entry->taken == 0 || entry->taken != takes_)) idle.push_back(entry.get());
-    }
-    const std::size_t excess = std::min(entries_.size() - keep, idle.size());
-    const auto rank = [&](const Entry* entry) { return std::pair(!expendable(entry->state), entry->heard); };
-    const auto end = idle.begin() + static_cast<std::ptrdiff_t>(excess);
-    std::nth_element(idle.begin(), end, idle.end(), [&](const Entry* left, const Entry* right) { return rank(left) < rank(right); });
+  /// How many takes gave nothing of it since one last did.
+  [[nodiscard]] std::uint64_t takes_without(const Entry& entry) const noexcept { return takes_ - entry.taken; }
+
+  /// `done` says which need not be held any longer.
+  template <class Done>
+  void evict(std::size_t keep, std::size_t keep_bytes, Done&& done) {
     last_ = nullptr;
-    for (auto at = idle.begin(); at != end; ++at) {
+    std::vector<Entry*> idle;
+    boost::unordered::erase_if(entries_, [&](const auto& held) {
+      Entry& entry = *held.second;
+      if (entry.dirty || std::exchange(entry.fresh, false)) return false;
+      if (!done(entry)) {
+        idle.push_back(&entry);
+        return false;
+      }
+      bytes_ -= memory_of(entry);
+      return true;
+    });
+    const auto later = [](const Entry* left, const Entry* right) { return left->heard > right->heard; };
+    if (entries_.size() > keep || bytes_ > keep_bytes) std::make_heap(idle.begin(), idle.end(), later);
+    while (!idle.empty() && (entries_.size() > keep || bytes_ > keep_bytes)) {
+      std::pop_heap(idle.begin(), idle.end(), later);
       // Taken out before it is erased: the key that the map compares views the entry's text.
-      const auto found = entries_.find((*at)->state.key());
+      const auto found = entries_.find(idle.back()->state.key());
       const auto entry = std::move(found->second);
       entries_.erase(found);
+      bytes_ -= memory_of(*entry);
+      idle.pop_back();
     }
   }
 
   void clear() {
     last_ = nullptr;
     dirty_.clear();
+    dirty_bytes_ = 0;
     entries_.clear();
+    bytes_ = 0;
   }
 
  private:
+  [[nodiscard]] std::size_t memory_of(const Entry& entry) const noexcept { return least_ + kBytesForARowsByte * entry.row_bytes; }
+  void resize(Entry& entry, std::size_t row_bytes) {
+    bytes_ += kBytesForARowsByte * row_bytes;
+    bytes_ -= kBytesForARowsByte * entry.row_bytes;
+    entry.row_bytes = row_bytes;
+  }
+
   boost::unordered_flat_map<RunKeyView, std::unique_ptr<Entry>, KeyHash> entries_;
   /// The one asked for last: records of a run come in runs.
   mutable Entry* last_ = nullptr;
   std::vector<Entry*> dirty_;
+  std::size_t least_;
+  std::size_t dirty_bytes_ = 0;
+  /// Of all entries.
+  std::size_t bytes_ = 0;
   std::uint64_t takes_ = 0;
   std::uint64_t clock_ = 0;
 };
@@ -126,7 +178,7 @@ class Fold::Impl {
     auto* entry = runs.find(event.key());
     assert(entry != nullptr);
     const Folded folded = entry->state.fold(event, origin, tally);
-    if (folded == Folded::kFolded) runs.changed(*entry);
+    if (folded == Folded::kFolded) runs.changed(*entry, event.bytes.size());
     return count(folded, origin, event.bytes);
   }
 
@@ -134,7 +186,7 @@ class Fold::Impl {
     auto* entry = run_logs.find(batch.key());
     assert(entry != nullptr);
     const Folded folded = entry->state.fold(batch, origin, tally, pending);
-    if (folded == Folded::kFolded && !batch.records.empty()) run_logs.changed(*entry);
+    if (folded == Folded::kFolded && !batch.records.empty()) run_logs.changed(*entry, 0);
     return count(folded, origin, batch.bytes);
   }
 
@@ -156,6 +208,7 @@ class Fold::Impl {
     row.created_at_ns = view.removed ? 0 : view.created_at_ns.value_or(updated_at_ns);
     row.updated_at_ns = updated_at_ns;
     row.origin = {origin.partition, origin.offset};
+    operation_bytes += view.bytes.size();
     row.payload.reset();
     if (!view.removed) row.payload.emplace(view.bytes);
     return count(Folded::kFolded, origin, view.bytes);
@@ -171,6 +224,7 @@ class Fold::Impl {
     batch.operations.reserve(operations.size());
     for (auto& [id, row] : operations) batch.operations.push_back(std::move(row));
     operations.clear();
+    operation_bytes = 0;
     std::sort(batch.operations.begin(), batch.operations.end(),
               [](const OperationRow& left, const OperationRow& right) { return left.operation_id < right.operation_id; });
     batch.counts = tally.take();
@@ -182,13 +236,16 @@ class Fold::Impl {
     run_logs.clear();
     pending = {};
     operations.clear();
+    operation_bytes = 0;
     (void)tally.take();
   }
 
-  Held<RunState> runs;
-  Held<RunLogsState> run_logs;
+  Held<RunState> runs{kRunBytes};
+  Held<RunLogsState> run_logs{kRunLogsBytes};
   PendingSheet pending;
   boost::unordered_flat_map<std::string, OperationRow, TextHash, std::equal_to<>> operations;
+  /// Of the records that `operations` were made from.
+  std::size_t operation_bytes = 0;
   Tally tally;
 
  private:
@@ -232,20 +289,25 @@ std::size_t Fold::dirty_rows() const noexcept {
   return impl_->runs.dirty() + impl_->run_logs.dirty() + impl_->pending.logs.size() + impl_->pending.api_failures.size() +
          impl_->operations.size();
 }
-std::size_t Fold::pending_log_bytes() const noexcept {
-  return impl_->pending.bytes;
+std::size_t Fold::dirty_bytes() const noexcept {
+  return impl_->pending.bytes + impl_->operation_bytes + impl_->runs.dirty_bytes();
+}
+std::size_t Fold::held_bytes() const noexcept {
+  return impl_->runs.bytes() + impl_->run_logs.bytes();
 }
 
 FoldedBatch Fold::take() {
   return impl_->take();
 }
 
-void Fold::evict(std::size_t keep) {
-  impl_->run_logs.evict(keep, [this](const RunLogsState& logs) {
-    const auto* run = impl_->runs.find(logs.key());
-    return run != nullptr && run->state.finished();
+void Fold::evict(std::size_t keep, std::size_t keep_bytes) {
+  constexpr std::uint64_t kTakesWithoutLogs = 2;
+  impl_->run_logs.evict(keep, keep_bytes, [this](const Held<RunLogsState>::Entry& entry) {
+    if (impl_->run_logs.takes_without(entry) < kTakesWithoutLogs) return false;
+    const auto* run = impl_->runs.find(entry.state.key());
+    return run == nullptr || run->state.finished();
   });
-  impl_->runs.evict(keep, [](const RunState& run) { return run.finished(); });
+  impl_->runs.evict(keep, keep_bytes, [](const Held<RunState>::Entry& entry) { return entry.state.finished(); });
 }
 
 void Fold::clear() {

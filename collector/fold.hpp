@@ -48,16 +48,20 @@ class Fold {
   Folded logs(const LogBatchView& batch, const Origin& origin);
   Folded operation(const OperationView& operation, const Origin& origin);
 
-  /// Rows that take() would give, and bytes of pending log text.
+  /// Rows that take() would give, and about how many bytes.
   [[nodiscard]] std::size_t dirty_rows() const noexcept;
-  [[nodiscard]] std::size_t pending_log_bytes() const noexcept;
+  [[nodiscard]] std::size_t dirty_bytes() const noexcept;
+  /// Of the states in memory, estimated from the size of their rows.
+  [[nodiscard]] std::size_t held_bytes() const noexcept;
 
   /// Takes what changed; the state stays, so folding can go on while the batch is committed.
   [[nodiscard]] FoldedBatch take();
 
-  /// Forgets finished runs, then the longest unheard-of, until at most `keep` are held, of runs and of runs' logs each.
-  /// Those that changed since the last take() stay, and so does what the last take() gave: it may not be in the store yet.
-  void evict(std::size_t keep);
+  /// Forgets what has finished, and of the rest the longest unheard-of until at most `keep` of at most `keep_bytes` are
+  /// held, of runs and of runs' logs each. The logs of a finished run go once two batches brought nothing of them: they
+  /// may come behind its end. What changed since the last take() stays.
+  /// Precondition: what take() gave so far is in the store.
+  void evict(std::size_t keep, std::size_t keep_bytes);
   /// Forgets everything, changed or not: the partitions belong to another, or the batch could not be committed.
   void clear();
 

@@ -64,8 +64,9 @@ PipelineOptions pipeline_options(const Config& config) {
   options.group = config.group;
   options.commit_interval = config.commit.interval;
   options.commit_rows = config.commit.rows;
-  options.commit_log_bytes = config.commit.log_bytes;
+  options.commit_bytes = config.commit.bytes;
   options.runs_in_memory = config.limits.runs_in_memory;
+  options.run_memory_bytes = config.limits.run_memory_bytes;
   options.retention = {keep(config.retention.runs), keep(config.retention.logs)};
   options.record_bytes = config.limits.record_bytes;
   options.continue_on_data_loss = config.continue_on_data_loss;

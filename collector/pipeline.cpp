@@ -66,7 +66,7 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       writer_(make_jobs([waker = waker_] { waker->wake(); })),
       partitions_(options_.topics),
       loader_(*writer_),
-      triggers_{options_.commit_interval, options_.commit_rows, options_.commit_log_bytes},
+      triggers_{options_.commit_interval, options_.commit_rows, options_.commit_bytes},
       committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
       trimmer_(*writer_, observer, options_.retention, {options_.retention_rest, options_.retention_pause}),
@@ -246,7 +246,7 @@ void PipelineImpl::load(Clock::time_point now) {
 // commit
 
 CommitTriggers::Open PipelineImpl::open_batch() const {
-  return {changed_since_, fold_.dirty_rows(), fold_.pending_log_bytes() + dead_letter_bytes_, dead_letters_.size()};
+  return {changed_since_, fold_.dirty_rows(), fold_.dirty_bytes() + dead_letter_bytes_, dead_letters_.size()};
 }
 
 void PipelineImpl::commit(Clock::time_point now) {
@@ -296,7 +296,7 @@ void PipelineImpl::settle(Committer::Outcome outcome) {
     for (const PartitionRow& row : committed.batch->rows.partitions) offsets.push_back({{row.topic, row.partition}, row.next_offset});
     consumer_->commit_for_lag_tools(offsets);
     // Now everything that is not dirty is in the store, so a run let go is found there when it is heard of again.
-    fold_.evict(options_.runs_in_memory);
+    fold_.evict(options_.runs_in_memory, options_.run_memory_bytes);
     return;
   }
   const Committer::Failed& failed = *outcome.failed;

@@ -37,12 +37,14 @@ struct PipelineOptions {
 
   /// A transaction is made when this much time has passed since the first change it holds, ...
   std::chrono::milliseconds commit_interval{200};
-  /// ... or when this many rows are dirty.
+  /// ... when this many rows are dirty, ...
   std::size_t commit_rows = 10'000;
-  /// Bound on log text waiting for a transaction.
-  std::size_t commit_log_bytes = 16 * 1024 * 1024;
-  /// Bound on runs held in memory; the longest unheard-of is dropped and loaded again when it is heard of.
+  /// ... or when it holds about this much: log text, rows and dead letters.
+  std::size_t commit_bytes = 16 * 1024 * 1024;
+  /// Bounds on the runs held in memory between transactions, and on the state of their logs each. Finished ones leave; of the
+  /// others the longest unheard-of is dropped, and loaded again when it is heard of.
   std::size_t runs_in_memory = 20'000;
+  std::size_t run_memory_bytes = 128 * 1024 * 1024;
   /// What the store keeps. The rest is removed beside the commits.
   Retention retention;
   /// How long retention rests when there was nothing to do, and at least between two steps.

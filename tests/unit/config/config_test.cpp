@@ -98,7 +98,7 @@ topics:
 group: g
 store: sqlite:here.db
 listen: 0.0.0.0:80
-commit: {interval: 5s, rows: 7, log_bytes: 1MiB}
+commit: {interval: 5s, rows: 7, bytes: 1MiB}
 limits: {runs_in_memory: 500, record_bytes: 64KiB}
 http: {header_bytes: 2KiB, body_bytes: 2MiB, connections: 9, request_time: 1s, response_time: 2s, idle_time: 3m, query_threads: 4, waiting_queries: 5}
 metrics: {max_connectors: 6}
@@ -122,7 +122,7 @@ sinks:
   EXPECT_EQ(config.listen.value, "0.0.0.0:80");
   EXPECT_EQ(config.commit.interval, 5s);
   EXPECT_EQ(config.commit.rows, 7U);
-  EXPECT_EQ(config.commit.log_bytes, 1024U * 1024U);
+  EXPECT_EQ(config.commit.bytes, 1024U * 1024U);
   EXPECT_EQ(config.limits.runs_in_memory, 500U);
   EXPECT_EQ(config.limits.record_bytes, 64U * 1024U);
   EXPECT_EQ(config.http.header_bytes, 2U * 1024U);

@@ -233,37 +233,48 @@ bool knows(const Folding& f, const std::string& run_id) {
   return f.fold.knows_run({run_id, 1});
 }
 
-TEST(Fold, FinishedRunsAreForgottenFirstThenTheLongestUnheardOf) {
+constexpr std::size_t kNoBound = 1'000'000'000;
+
+TEST(Fold, FinishedRunsLeaveOnceCommittedThenTheLongestUnheardOf) {
   Folding f;
   three_runs(f);
-  f.fold.evict(3);
-  EXPECT_TRUE(knows(f, "a") && knows(f, "b") && knows(f, "c"));
-  f.fold.evict(2);
-  EXPECT_FALSE(knows(f, "b"));
-  f.fold.evict(1);
+  f.fold.evict(3, kNoBound);
+  EXPECT_FALSE(knows(f, "b")) << "it has finished";
+  EXPECT_TRUE(knows(f, "a") && knows(f, "c"));
+  f.fold.evict(1, kNoBound);
   EXPECT_FALSE(knows(f, "a"));
   EXPECT_TRUE(knows(f, "c"));
-  f.fold.evict(0);
+  f.fold.evict(0, kNoBound);
   EXPECT_FALSE(knows(f, "c"));
 }
 
-TEST(Fold, WhatChangedAndWhatMayNotBeInTheStoreYetIsNotForgotten) {
+TEST(Fold, WhatChangedIsNotForgotten) {
   Folding f;
   Telling t("d");
-  three_runs(f);
   f.send(t.started(10));
-  f.fold.evict(0);
-  EXPECT_TRUE(knows(f, "d")) << "it changed";
-  EXPECT_FALSE(knows(f, "a"));
+  f.fold.evict(0, 0);
+  f.fold.evict(0, 0);
+  EXPECT_TRUE(knows(f, "d"));
   f.commit();
-  f.fold.evict(0);
-  EXPECT_TRUE(knows(f, "d")) << "its row was just taken";
-  f.commit();
-  f.fold.evict(0);
+  f.fold.evict(0, 0);
   EXPECT_FALSE(knows(f, "d"));
 }
 
-TEST(Fold, LogsOfFinishedRunsAreForgottenFirst) {
+TEST(Fold, ARunThatWasSuppliedStaysForTheRecordThatAskedForIt) {
+  Folding f;
+  Telling t("late");
+  f.send(t.started(10));
+  f.send(t.exited(11, 0));
+  f.restart();
+  const auto& row = f.runs.at({"late", 1});
+  ASSERT_TRUE(f.fold.supply_run({"late", 1}, row));
+  f.fold.evict(0, 0);
+  EXPECT_TRUE(knows(f, "late"));
+  f.fold.evict(0, 0);
+  EXPECT_FALSE(knows(f, "late"));
+}
+
+TEST(Fold, LogsOfAFinishedRunLeaveOnceTwoBatchesBroughtNoneOfThem) {
   Folding f;
   Telling done("done");
   Telling live("live");
@@ -271,11 +282,59 @@ TEST(Fold, LogsOfFinishedRunsAreForgottenFirst) {
   f.send(done.logs(10, {"x"}));
   f.send(live.started(10));
   f.send(done.exited(10, 0));
+  for (int batches = 0; batches < 2; ++batches) {
+    f.commit();
+    f.fold.evict(10, kNoBound);
+    EXPECT_TRUE(f.fold.knows_run_logs({"done", 1}));
+  }
   f.commit();
-  f.commit();
-  f.fold.evict(1);
-  EXPECT_TRUE(f.fold.knows_run_logs({"live", 1}));
+  f.fold.evict(10, kNoBound);
   EXPECT_FALSE(f.fold.knows_run_logs({"done", 1}));
+  EXPECT_TRUE(f.fold.knows_run_logs({"live", 1}));
+}
+
+TEST(Fold, WhatIsHeldIsBoundByBytesToo) {
+  Folding f;
+  EXPECT_EQ(f.fold.held_bytes(), 0U);
+  for (int i = 0; i < 10; ++i) {
+    Telling t("run-" + std::to_string(i));
+    f.send(t.started(10));
+    for (int step = 0; step < 20; ++step) f.send(t.step_started(11 + step, "step-" + std::to_string(step)));
+  }
+  const auto growing = f.fold.held_bytes();
+  f.commit();
+  const auto all = f.fold.held_bytes();
+  EXPECT_GT(growing, all / 4) << "what came since the last row counts";
+  f.fold.evict(100, all);
+  EXPECT_EQ(f.fold.held_bytes(), all);
+  f.fold.evict(100, all / 2);
+  EXPECT_LE(f.fold.held_bytes(), all / 2);
+  EXPECT_GT(f.fold.held_bytes(), all / 3);
+  EXPECT_FALSE(knows(f, "run-0"));
+  EXPECT_TRUE(knows(f, "run-9"));
+  f.fold.evict(100, 0);
+  EXPECT_EQ(f.fold.held_bytes(), 0U);
+}
+
+TEST(Fold, BytesOfTheOpenBatchCountOperationsAndWholeRowsOfRuns) {
+  Folding f;
+  v1::Operation large;
+  large.set_name(std::string(1'000, 'n'));
+  for (int i = 0; i < 10; ++i) {
+    large.set_operation_id("op-" + std::to_string(i));
+    f.send(large);
+  }
+  EXPECT_GE(f.fold.dirty_bytes(), 10'000U);
+  f.commit();
+  EXPECT_EQ(f.fold.dirty_bytes(), 0U);
+
+  Telling t("large");
+  for (int step = 0; step < 200; ++step) f.send(t.step_started(10 + step, "step-" + std::to_string(step)));
+  f.commit();
+  const auto& row = f.runs.at({"large", 1});
+  // One small event makes the whole row to be written again.
+  f.send(t.step_started(500, "one-more"));
+  EXPECT_GE(f.fold.dirty_bytes(), row.snapshot.size() + row.fold_state.size());
 }
 
 TEST(Fold, ClearingForgetsEverythingChangedOrNot) {
@@ -289,7 +348,7 @@ TEST(Fold, ClearingForgetsEverythingChangedOrNot) {
   f.send(bare);
   f.fold.clear();
   EXPECT_EQ(f.fold.dirty_rows(), 0U);
-  EXPECT_EQ(f.fold.pending_log_bytes(), 0U);
+  EXPECT_EQ(f.fold.dirty_bytes(), 0U);
   EXPECT_FALSE(knows(f, "a"));
   EXPECT_FALSE(f.fold.knows_run_logs({"d", 1}));
   const FoldedBatch batch = f.fold.take();

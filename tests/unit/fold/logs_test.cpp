@@ -27,7 +27,7 @@ TEST(Logs, RecordsAreCountedBySeverityAndKeptInOrder) {
   batch.mutable_records(2)->set_stream(v1::LOG_STREAM_STDERR);
   EXPECT_EQ(f.send(batch), Folded::kFolded);
   EXPECT_EQ(f.fold.dirty_rows(), 2U);
-  EXPECT_GT(f.fold.pending_log_bytes(), 0U);
+  EXPECT_GT(f.fold.dirty_bytes(), 0U);
   const RunLogsRow& logs = row(f);
   EXPECT_EQ(logs.counts[3], 1U);
   EXPECT_EQ(logs.counts[6], 2U);
@@ -50,7 +50,7 @@ TEST(Logs, RecordsAreCountedBySeverityAndKeptInOrder) {
   EXPECT_EQ(chunk.batch, kept.SerializeAsString());
   EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[3][v1::LOG_STREAM_APPLICATION], 1U);
   EXPECT_EQ(f.last_counts.connectors.at("invoices").log_records[6][v1::LOG_STREAM_STDERR], 1U);
-  EXPECT_EQ(f.fold.pending_log_bytes(), 0U);
+  EXPECT_EQ(f.fold.dirty_bytes(), 0U);
 }
 
 TEST(Logs, OffsetBoundsAreThoseOfWhatWasFoldedByPartitionAcrossARestart) {

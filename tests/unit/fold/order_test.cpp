@@ -191,8 +191,8 @@ void send_somehow(Folding& folding, std::vector<Sent<Message>> sent, RandomMessa
         break;
       case 2:
         folding.commit();
-        folding.commit();
-        folding.fold.evict(random.below(2));
+        if (random.one_in(2)) folding.commit();
+        folding.fold.evict(random.below(2), random.one_in(2) ? 0 : 1'000'000);
         break;
       default:
         break;

@@ -43,7 +43,7 @@ TEST(CommitTriggers, ABatchIsDueWhenItsFirstChangeIsOldOrAnyBoundIsReached) {
   CommitTriggers triggers;
   triggers.interval = 200ms;
   triggers.rows = 10;
-  triggers.log_bytes = 1'000;
+  triggers.bytes = 1'000;
   triggers.dead_letters = 5;
   const Clock::time_point now{};
   CommitTriggers::Open open;
