@@ -208,6 +208,8 @@ struct EmbeddedKafka {
 };
 
 int run(const ConfigFlags& flags) {
+  // A file that reaches this process's limit is an error of that write, to be waited out like a full disk, and no reason to die.
+  std::signal(SIGXFSZ, SIG_IGN);
   // config: all that is wrong is told before anything is touched.
   Config config = load_config(flags, process_environment());
   const auto makers = read_sinks(config);

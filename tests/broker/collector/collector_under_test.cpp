@@ -46,18 +46,38 @@ CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<s
 
 void CollectorUnderTest::start(const std::string& bootstrap_servers, const std::vector<std::string>& arguments,
                                const std::string& failpoint) {
+  run({}, store_path(), bootstrap_servers, arguments, failpoint);
+}
+
+void CollectorUnderTest::start_on_small_disk(const std::string& size) {
+  const auto mounted = folder_.path() / "disk";
+  std::filesystem::create_directory(mounted);
+  // Everything is exec'd, so the process id stays that of the program started.
+  run({"/usr/bin/unshare", "--mount", "--map-root-user", "/bin/sh", "-c",
+       "mount -t tmpfs -o size=\"$1\" none \"$2\" && shift 2 && exec \"$@\"", "sh", size, mounted.string()},
+      mounted / "store.db", {}, {}, {});
+}
+
+std::filesystem::path CollectorUnderTest::disk() const {
+  return std::filesystem::path("/proc/" + std::to_string(program_->pid()) + "/root" + (folder_.path() / "disk").string());
+}
+
+void CollectorUnderTest::run(std::vector<std::string> launcher, const std::filesystem::path& store, const std::string& bootstrap_servers,
+                             const std::vector<std::string>& arguments, const std::string& failpoint) {
   const std::string servers = bootstrap_servers.empty() ? broker_properties().get("bootstrap.servers").value() : bootstrap_servers;
-  std::vector<std::string> command{RUNFOLD_BINARY_DIR "/runfold-collector",
-                                   "--config",
-                                   (folder_.path() / "runfold.yaml").string(),
-                                   "--bootstrap-servers",
-                                   servers,
-                                   "--store",
-                                   "sqlite:" + store_path().string(),
-                                   "--listen",
-                                   "127.0.0.1:0",
-                                   "--group",
-                                   group_};
+  std::vector<std::string> command = std::move(launcher);
+  const std::vector<std::string> collector{RUNFOLD_BINARY_DIR "/runfold-collector",
+                                           "--config",
+                                           (folder_.path() / "runfold.yaml").string(),
+                                           "--bootstrap-servers",
+                                           servers,
+                                           "--store",
+                                           "sqlite:" + store.string(),
+                                           "--listen",
+                                           "127.0.0.1:0",
+                                           "--group",
+                                           group_};
+  command.insert(command.end(), collector.begin(), collector.end());
   command.insert(command.end(), arguments.begin(), arguments.end());
   const std::map<std::string, std::string> environment{{"RUNFOLD_STATE_DIR", folder_.path().string()},
                                                        {"RUNFOLD_FAILPOINT", failpoint},

@@ -28,6 +28,11 @@ class CollectorUnderTest {
   /// Starts it, at another address of Kafka if one is given, with more arguments if there are any. At a failpoint it kills
   /// itself: see collector/failpoint.hpp.
   void start(const std::string& bootstrap_servers = {}, const std::vector<std::string>& arguments = {}, const std::string& failpoint = {});
+  /// Starts it in a mount namespace of its own, with the store on a file system of this size: disk().
+  void start_on_small_disk(const std::string& size);
+  /// That file system, seen from outside. While the collector runs.
+  [[nodiscard]] std::filesystem::path disk() const;
+  [[nodiscard]] pid_t pid() const { return program_->pid(); }
   /// SIGKILL.
   void kill();
   void signal(int number) { program_->signal(number); }
@@ -51,6 +56,9 @@ class CollectorUnderTest {
   [[nodiscard]] std::unique_ptr<Query> query() const;
 
  private:
+  void run(std::vector<std::string> launcher, const std::filesystem::path& store, const std::string& bootstrap_servers,
+           const std::vector<std::string>& arguments, const std::string& failpoint);
+
   runfold::test::TemporaryFolder folder_;
   kafka::TopicNames topics_;
   std::string group_;
