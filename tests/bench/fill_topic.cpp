@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <iostream>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -96,7 +95,11 @@ int fill(const Load& load) {
     bytes += value.size();
     const runfold::kafka::OutRecord record{.topic = load.topic, .key = event.identity().run_id(), .value = value, .headers = {}};
     while (!producer->produce(record, 0)) producer->poll(std::chrono::milliseconds(100));
-    if (load.rate != 0) std::this_thread::sleep_until(begin + std::chrono::nanoseconds(1'000'000'000 / load.rate) * ++sent);
+    if (load.rate == 0) return;
+    const auto due = begin + std::chrono::nanoseconds(1'000'000'000 / load.rate) * ++sent;
+    for (auto now = begin; (now = std::chrono::steady_clock::now()) < due;) {
+      producer->poll(std::chrono::ceil<std::chrono::milliseconds>(due - now));
+    }
   };
   for (std::uint32_t first = 0; first < load.runs; first += load.concurrent) {
     const std::uint32_t end = std::min(first + load.concurrent, load.runs);
