@@ -110,12 +110,13 @@ TEST(LastRecord, SizesEndsAndAbsenceMakeADifference) {
   other_end.back() = 'y';
   std::string other_start = value;
   other_start.front() = 'y';
+  const std::string longer = value + "x";
   kafka::InRecord without_value = record(0, "k");
   without_value.value.reset();
   kafka::InRecord without_key = record(0, "", "k");
   without_key.key.reset();
   std::set<std::uint64_t> hashes;
-  for (const auto& one : {record(0, "k", value), record(0, "k", other_end), record(0, "k", other_start), record(0, "k", value + "x"),
+  for (const auto& one : {record(0, "k", value), record(0, "k", other_end), record(0, "k", other_start), record(0, "k", longer),
                           record(0, "k", ""), record(0, "", "k"), without_value, without_key, record(0, "kk", ""), record(0, "k", "k")}) {
     hashes.insert(last_record(one).hash);
   }
