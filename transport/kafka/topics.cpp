@@ -241,6 +241,10 @@ std::vector<TopicPolicy> topic_policies(const TopicNames& names, std::int32_t pa
       deleted_after(names.api_failures, 14 * kDay),
       deleted_after(names.dead_letters, 14 * kDay),
   };
+  // The time at which the broker wrote a record, not the producer's: a connector's clock that is wrong bends neither what is
+  // kept nor what silence means.
+  policies[0].config["message.timestamp.type"] = "LogAppendTime";
+  policies[1].config["message.timestamp.type"] = "LogAppendTime";
   for (TopicPolicy& policy : policies) {
     policy.partitions = partitions;
     policy.replication = replication;

@@ -21,6 +21,8 @@ TEST(TopicPolicies, AreAsTheWireContractHasThem) {
   EXPECT_EQ(policies.size(), 6U);
   EXPECT_EQ(policy_of(policies, "runfold.events").config.at("cleanup.policy"), "delete");
   EXPECT_EQ(policy_of(policies, "runfold.events").config.at("retention.ms"), "604800000");
+  EXPECT_EQ(policy_of(policies, "runfold.events").config.at("message.timestamp.type"), "LogAppendTime");
+  EXPECT_EQ(policy_of(policies, "runfold.logs").config.at("message.timestamp.type"), "LogAppendTime");
   EXPECT_EQ(policy_of(policies, "runfold.logs").config.at("cleanup.policy"), "delete");
   EXPECT_EQ(policy_of(policies, "runfold.logs").config.at("retention.ms"), "259200000");
   EXPECT_EQ(policy_of(policies, "runfold.operations").config.at("cleanup.policy"), "compact");
