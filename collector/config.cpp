@@ -113,6 +113,30 @@ void read_retention(ConfigSection retention, RetentionConfig& to) {
   retention.finish();
 }
 
+constexpr std::chrono::milliseconds kMostSilence = 30 * 24h;
+
+/// Absent: the key is not given, or wrong.
+std::optional<std::chrono::nanoseconds> read_limit(ConfigSection& section, std::string_view key) {
+  const auto limit = section.duration(key, 0ms, 1s, kMostSilence);
+  return limit > 0ms ? std::optional<std::chrono::nanoseconds>(limit) : std::nullopt;
+}
+
+void read_liveness(ConfigSection liveness, LivenessLimits& to) {
+  to.silence = read_limit(liveness, "silence").value_or(to.silence);
+  to.missed_heartbeats = static_cast<std::uint32_t>(liveness.number("missed_heartbeats", to.missed_heartbeats, 1, 1'000));
+  to.max_duration = read_limit(liveness, "max_duration");
+  to.settle = liveness.duration("settle", std::chrono::duration_cast<std::chrono::milliseconds>(to.settle), 0ms, 60min);
+  ConfigSection connectors = liveness.section("connectors");
+  for (const std::string& name : connectors.names()) {
+    ConfigSection connector = connectors.section(name);
+    auto& own = to.connectors[name];
+    own.silence = read_limit(connector, "silence");
+    own.max_duration = read_limit(connector, "max_duration");
+    connector.finish();
+  }
+  liveness.finish();
+}
+
 void read_http(ConfigSection http, HttpConfig& to) {
   to.header_bytes = http.size("header_bytes", to.header_bytes, kKiB, kMiB);
   to.body_bytes = http.size("body_bytes", to.body_bytes, kKiB, 64 * kMiB);
@@ -211,6 +235,7 @@ void read_file(const std::string& path, const std::string& given_by, const Envir
   read_commit(root.section("commit"), to.commit);
   read_limits(root.section("limits"), to.limits);
   read_retention(root.section("retention"), to.retention);
+  read_liveness(root.section("liveness"), to.liveness);
   read_http(root.section("http"), to.http);
   read_metrics(root.section("metrics"), to.metrics);
   read_sinks(root, to);

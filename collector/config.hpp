@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collector/config_section.hpp"
+#include "collector/liveness.hpp"
 #include "transport/kafka/properties.hpp"
 #include "transport/kafka/topics.hpp"
 
@@ -89,6 +90,7 @@ struct Config {
   CommitConfig commit;
   LimitsConfig limits;
   RetentionConfig retention;
+  LivenessLimits liveness;
   HttpConfig http;
   MetricsConfig metrics;
   std::vector<SinkConfig> sinks;

@@ -44,6 +44,13 @@ std::string describe(const Config& config) {
   line("commits", "every " + to_text(config.commit.interval) + " or " + std::to_string(config.commit.rows) + " rows");
   line("keeps runs", kept(config.retention.runs));
   line("keeps logs", kept(config.retention.logs));
+  line("a silent run is lost", "after " + span_text(config.liveness.silence) + ", or " + std::to_string(config.liveness.missed_heartbeats) +
+                                   " missed heartbeats (at least " + span_text(LivenessLimits::kLeastForHeartbeats) + ")");
+  if (config.liveness.max_duration) line("a long run is timed out", "after " + span_text(*config.liveness.max_duration));
+  for (const auto& [name, own] : config.liveness.connectors) {
+    if (own.silence) line("a silent run of " + name + " is lost", "after " + span_text(*own.silence));
+    if (own.max_duration) line("a long run of " + name + " is timed out", "after " + span_text(*own.max_duration));
+  }
   line("listens", config.listen.value + " (" + config.listen.origin + ")");
   for (const auto& sink : config.sinks) {
     line("sink " + sink.name, sink.type + " of " + joined(sink.kinds));

@@ -269,6 +269,12 @@ ConfigSection ConfigSection::section(std::string_view key) {
   return {file_, entry != nullptr ? entry->value : ConfigValue{.line = value_.line, .scalar = {}, .list = {}, .map = {}}, full(key)};
 }
 
+std::vector<std::string> ConfigSection::names() const {
+  std::vector<std::string> found;
+  for (const ConfigEntry& entry : value_.map) found.push_back(entry.key);
+  return found;
+}
+
 std::optional<std::vector<ConfigSection>> ConfigSection::sections(std::string_view key) {
   const ConfigEntry* entry = ask(key);
   if (entry == nullptr) {

@@ -49,6 +49,8 @@ class ConfigSection {
   /// A list of texts; one text alone is a list of it. Absent: the key is not given.
   [[nodiscard]] std::optional<std::vector<std::string>> words(std::string_view key);
   [[nodiscard]] ConfigSection section(std::string_view key);
+  /// This map's keys, where any name may be one.
+  [[nodiscard]] std::vector<std::string> names() const;
   /// A list of maps. Absent: the key is not given.
   [[nodiscard]] std::optional<std::vector<ConfigSection>> sections(std::string_view key);
 

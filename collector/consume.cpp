@@ -24,6 +24,8 @@ void Partitions::claimed(const Claim& claim, std::chrono::steady_clock::time_poi
   partition->epoch = claim.epoch;
   partition->next_offset = claim.next_offset;
   partition->last = claim.last;
+  partition->clock = {claim.clock_ns, claim.covered_until_ns};
+  partition->clock_in_store_ns = claim.clock_ns;
   partition->state = Partition::State::kReading;
   partition->doubt.reset();
   if (partition->last && partition->next_offset.value_or(0) > 0) partition->doubt = Doubt{now};
@@ -55,7 +57,9 @@ std::vector<PartitionRow> Partitions::take_changed() {
   for (Partition& partition : partitions_) {
     if (!partition.changed) continue;
     partition.changed = false;
-    rows.push_back({partition.at.topic, partition.at.partition, *partition.next_offset, partition.epoch, partition.last});
+    partition.clock_in_store_ns = partition.clock.clock_ns;
+    rows.push_back({partition.at.topic, partition.at.partition, partition.next_offset, partition.epoch, partition.last,
+                    partition.clock.clock_ns, partition.clock.covered_until_ns});
   }
   return rows;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collector/consume_last_record.hpp"
+#include "collector/liveness.hpp"
 #include "collector/store/store.hpp"
 #include "transport/kafka/consumer.hpp"
 #include "transport/kafka/topics.hpp"
@@ -49,7 +50,12 @@ struct Partition {
   std::optional<Doubt> doubt;
   /// Why it is stopped, as a sentence; empty: it is not.
   std::string stopped;
-  /// Records were taken since the last batch was sealed.
+  /// How much of its time was observed, and up to when it has been read.
+  PartitionClock clock;
+  CaughtUp caught_up;
+  /// The clock as a batch last took it.
+  TimeNs clock_in_store_ns = 0;
+  /// Records were taken since the last batch was sealed, or its clock is to be written.
   bool changed = false;
 };
 

@@ -12,7 +12,8 @@ namespace runfold::collector {
 /// What folding one batch found out about one connector. All are increments unless named otherwise.
 ///
 /// A run, a step and its results are counted as they first became known: when an earlier end supersedes one that was
-/// counted, the aggregate changes and the count stays.
+/// counted, the aggregate changes and the count stays. A run that is called lost or timed out is counted as that, and once
+/// more as what is declared of it later; called lost, heard of again and called lost again, it is counted as lost twice.
 struct ConnectorCounts {
   std::uint64_t runs_started = 0;
   /// By runfold.v1.RunResult.

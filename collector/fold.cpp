@@ -97,12 +97,13 @@ class Held {
   [[nodiscard]] std::size_t dirty_bytes() const noexcept { return dirty_bytes_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
-  template <class Row>
-  void take(std::vector<Row>& rows) {
+  /// `make_row` makes the row of a state.
+  template <class Row, class MakeRow>
+  void take(std::vector<Row>& rows, MakeRow&& make_row) {
     ++takes_;
     rows.reserve(dirty_.size());
     for (Entry* entry : dirty_) {
-      rows.push_back(entry->state.row());
+      rows.push_back(make_row(entry->state));
       resize(*entry, row_bytes(rows.back()));
       entry->dirty = false;
       entry->taken = takes_;
@@ -114,14 +115,14 @@ class Held {
   /// How many takes gave nothing of it since one last did.
   [[nodiscard]] std::uint64_t takes_without(const Entry& entry) const noexcept { return takes_ - entry.taken; }
 
-  /// `done` says which need not be held any longer.
-  template <class Done>
-  void evict(std::size_t keep, std::size_t keep_bytes, Done&& done) {
+  /// `done` says which need not be held any longer, `needed` which must be.
+  template <class Done, class Needed>
+  void evict(std::size_t keep, std::size_t keep_bytes, Done&& done, Needed&& needed) {
     last_ = nullptr;
     std::vector<Entry*> idle;
     boost::unordered::erase_if(entries_, [&](const auto& held) {
       Entry& entry = *held.second;
-      if (entry.dirty || std::exchange(entry.fresh, false)) return false;
+      if (entry.dirty || std::exchange(entry.fresh, false) || needed(entry)) return false;
       if (!done(entry)) {
         idle.push_back(&entry);
         return false;
@@ -174,6 +175,8 @@ class Held {
 
 class Fold::Impl {
  public:
+  explicit Impl(LivenessLimits how_long) : limits(std::move(how_long)) {}
+
   Folded event(const EventView& event, const Origin& origin) {
     auto* entry = runs.find(event.key());
     assert(entry != nullptr);
@@ -186,7 +189,10 @@ class Fold::Impl {
     auto* entry = run_logs.find(batch.key());
     assert(entry != nullptr);
     const Folded folded = entry->state.fold(batch, origin, tally, pending);
-    if (folded == Folded::kFolded && !batch.records.empty()) run_logs.changed(*entry, 0);
+    if (folded == Folded::kFolded && !batch.records.empty()) {
+      run_logs.changed(*entry, 0);
+      if (auto* run = runs.find(batch.key()); run != nullptr && run->state.revive(tally)) runs.changed(*run, 0);
+    }
     return count(folded, origin, batch.bytes);
   }
 
@@ -214,10 +220,18 @@ class Fold::Impl {
     return count(Folded::kFolded, origin, view.bytes);
   }
 
+  Judged judge(const RunKeyView& key, const HeardAt& now, const std::optional<DurationNs>& logs_silence_ns) {
+    auto* entry = runs.find(key);
+    assert(entry != nullptr);
+    const Judged judged = entry->state.judge(now, logs_silence_ns, limits, tally);
+    if (judged != Judged::kNothing) runs.changed(*entry, 0);
+    return judged;
+  }
+
   FoldedBatch take() {
     FoldedBatch batch;
-    runs.take(batch.runs);
-    run_logs.take(batch.run_logs);
+    runs.take(batch.runs, [this](RunState& run) { return run.row(limits); });
+    run_logs.take(batch.run_logs, [](RunLogsState& logs) { return logs.row(); });
     batch.pending_logs = std::exchange(pending.logs, {});
     batch.api_failures = std::exchange(pending.api_failures, {});
     pending.bytes = 0;
@@ -240,6 +254,7 @@ class Fold::Impl {
     (void)tally.take();
   }
 
+  LivenessLimits limits;
   Held<RunState> runs{kRunBytes};
   Held<RunLogsState> run_logs{kRunLogsBytes};
   PendingSheet pending;
@@ -259,7 +274,7 @@ class Fold::Impl {
   }
 };
 
-Fold::Fold() : impl_(std::make_unique<Impl>()) {}
+Fold::Fold(LivenessLimits limits) : impl_(std::make_unique<Impl>(std::move(limits))) {}
 Fold::~Fold() = default;
 
 bool Fold::knows_run(const RunKeyView& key) const noexcept {
@@ -284,6 +299,14 @@ Folded Fold::logs(const LogBatchView& batch, const Origin& origin) {
 Folded Fold::operation(const OperationView& operation, const Origin& origin) {
   return impl_->operation(operation, origin);
 }
+std::optional<HeardAt> Fold::logs_heard(const RunKeyView& key) const {
+  const auto* entry = impl_->run_logs.find(key);
+  assert(entry != nullptr);
+  return entry->state.heard();
+}
+Judged Fold::judge(const RunKeyView& key, const HeardAt& now, const std::optional<DurationNs>& logs_silence_ns) {
+  return impl_->judge(key, now, logs_silence_ns);
+}
 
 std::size_t Fold::dirty_rows() const noexcept {
   return impl_->runs.dirty() + impl_->run_logs.dirty() + impl_->pending.logs.size() + impl_->pending.api_failures.size() +
@@ -302,12 +325,17 @@ FoldedBatch Fold::take() {
 
 void Fold::evict(std::size_t keep, std::size_t keep_bytes) {
   constexpr std::uint64_t kTakesWithoutLogs = 2;
-  impl_->run_logs.evict(keep, keep_bytes, [this](const Held<RunLogsState>::Entry& entry) {
+  const auto logs_are_done = [this](const Held<RunLogsState>::Entry& entry) {
     if (impl_->run_logs.takes_without(entry) < kTakesWithoutLogs) return false;
     const auto* run = impl_->runs.find(entry.state.key());
     return run == nullptr || run->state.finished();
-  });
-  impl_->runs.evict(keep, keep_bytes, [](const Held<RunState>::Entry& entry) { return entry.state.finished(); });
+  };
+  const auto run_is_done = [](const Held<RunState>::Entry& entry) { return entry.state.finished(); };
+  const auto logs_may_call_it_back = [this](const Held<RunState>::Entry& entry) {
+    return entry.state.lost() && impl_->run_logs.find(entry.state.key()) != nullptr;
+  };
+  impl_->run_logs.evict(keep, keep_bytes, logs_are_done, [](const auto&) { return false; });
+  impl_->runs.evict(keep, keep_bytes, run_is_done, logs_may_call_it_back);
 }
 
 void Fold::clear() {

@@ -4,6 +4,7 @@
 #include "collector/counts.hpp"
 #include "collector/decode_views.hpp"
 #include "collector/fold_origin.hpp"
+#include "collector/liveness.hpp"
 #include "collector/rows.hpp"
 
 #include <cstddef>
@@ -29,11 +30,12 @@ struct FoldedBatch {
 ///
 /// Any order across topics, any batching, duplicates and replays give byte-equal rows. Each topic folds into rows of its
 /// own. State of a run must be in memory before a record of it is folded: ask knows_*(), and if not, supply_*() what the
-/// store has, or that it has nothing.
+/// store has, or that it has nothing. Before logs are supplied for, a run that the store has as lost must be: a log record
+/// calls it back.
 /// Thread: one at a time.
 class Fold {
  public:
-  Fold();
+  explicit Fold(LivenessLimits limits = {});
   ~Fold();
 
   [[nodiscard]] bool knows_run(const RunKeyView& key) const noexcept;
@@ -48,6 +50,16 @@ class Fold {
   Folded logs(const LogBatchView& batch, const Origin& origin);
   Folded operation(const OperationView& operation, const Origin& origin);
 
+  /// When a run's logs were last heard of; absent when they never were. Precondition: knows_run_logs(key).
+  [[nodiscard]] std::optional<HeardAt> logs_heard(const RunKeyView& key) const;
+  /// Judges a run whose row says that it is overdue, by the clock of the partition that the row names.
+  /// `logs_silence_ns`: for how long its logs have been silent, by the clock of their own partition; absent: nobody here
+  /// knows. A run that has been silent for too long ends as lost, one that takes too long as timed out: inferred, with the
+  /// reason as its error, and with the next revision. One that has time left, or was heard on another partition since,
+  /// changes only in its row's deadline.
+  /// Precondition: knows_run(key) and knows_run_logs(key).
+  Judged judge(const RunKeyView& key, const HeardAt& now, const std::optional<DurationNs>& logs_silence_ns);
+
   /// Rows that take() would give, and about how many bytes.
   [[nodiscard]] std::size_t dirty_rows() const noexcept;
   [[nodiscard]] std::size_t dirty_bytes() const noexcept;
@@ -59,7 +71,8 @@ class Fold {
 
   /// Forgets what has finished, and of the rest the longest unheard-of until at most `keep` of at most `keep_bytes` are
   /// held, of runs and of runs' logs each. The logs of a finished run go once two batches brought nothing of them: they
-  /// may come behind its end. What changed since the last take() stays.
+  /// may come behind its end. What changed since the last take() stays, and so does a run that was called lost, as long as
+  /// its logs do: they may call it back.
   /// Precondition: what take() gave so far is in the store.
   void evict(std::size_t keep, std::size_t keep_bytes);
   /// Forgets everything, changed or not: the partitions belong to another, or the batch could not be committed.

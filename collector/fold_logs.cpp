@@ -45,6 +45,8 @@ Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally
   sources_.add(sources_.index(batch.identity.source_id), batch.first_sequence, batch.records.size(), fold_stretch);
   if (!any) return Folded::kDuplicate;
   widen(origin);
+  const bool elsewhere = !heard_ || heard_->partition != origin.partition;
+  heard_ = {origin.partition, elsewhere ? origin.clock_ns : std::max(heard_->clock_ns, origin.clock_ns)};
   keep_first(connector_id_, batch.identity.connector_id);
   keep_first(version_, batch.identity.version);
   keep_first(site_, batch.identity.site);
@@ -94,6 +96,10 @@ RunLogsRow RunLogsState::row() {
   row.next_chunk = next_chunk_;
   row.offsets = bounds_;
   std::sort(row.offsets.begin(), row.offsets.end());
+  if (heard_) {
+    row.partition = heard_->partition;
+    row.heard_ns = heard_->clock_ns;
+  }
   WireWriter out(row.fold_state);
   out.number(kVersion, kLayout);
   sources_.write(out, kSources);
@@ -109,6 +115,7 @@ bool RunLogsState::restore(const RunLogsRow& row) {
   api_failures_ = row.api_failures;
   next_chunk_ = row.next_chunk;
   bounds_ = row.offsets;
+  heard_ = {row.partition, row.heard_ns};
   bool known_layout = false;
   wire::Trouble trouble(row.fold_state);
   wire::Fields fields(row.fold_state, trouble);

@@ -8,6 +8,7 @@
 #include "collector/rows.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct PendingSheet {
 /// The state of one attempt of one run on the logs topic.
 ///
 /// Counts are the same for any order of the same records. Where records disagree on connector, version or site, the first
-/// name in the order of bytes holds. Chunks hold the records in the order in which they came, as many as one
+/// name in the order of bytes holds. When they were heard of is the latest there is, by the clock of the partition that they
+/// came on last. Chunks hold the records in the order in which they came, as many as one
 /// transaction took, so their borders and next_chunk depend on batching; nothing else does.
 class RunLogsState {
  public:
@@ -35,6 +37,9 @@ class RunLogsState {
   [[nodiscard]] RunKeyView key() const noexcept { return {key_.run_id, key_.attempt}; }
 
   Folded fold(const LogBatchView& batch, const Origin& origin, Tally& tally, PendingSheet& pending);
+
+  /// Absent until a record has come.
+  [[nodiscard]] std::optional<HeardAt> heard() const noexcept { return heard_; }
 
   /// The row as it is now. What is pending is taken at the same time: the next record begins a chunk of its own.
   [[nodiscard]] RunLogsRow row();
@@ -54,6 +59,7 @@ class RunLogsState {
   std::array<std::uint64_t, 8> counts_{};
   std::uint64_t api_failures_ = 0;
   std::uint32_t next_chunk_ = 0;
+  std::optional<HeardAt> heard_;
   /// Into PendingSheet::logs.
   std::size_t open_chunk_ = kNone;
   /// Mostly one: a run's records share a key.

@@ -44,7 +44,7 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
                     sources_.index(event.identity.source_id)};
   if (!sources_.add(stamp.source, stamp.sequence)) return Folded::kDuplicate;
 
-  const bool was_running = heard_ && !completed_;
+  const bool was_running = heard_ && !finished();
   if (!heard_) {
     heard_ = true;
     first_seen_ns_ = last_seen_ns_ = stamp.at_ns;
@@ -53,6 +53,11 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
   last_seen_ns_ = std::max(last_seen_ns_, stamp.at_ns);
   fold_identity(event, stamp);
   widen_bounds(origin);
+  fold_skew(event, origin);
+  if (lost()) {
+    inferred_.reset();
+    ++revision_;
+  }
 
   if (std::holds_alternative<HeartbeatView>(event.event)) {
     // That it was heard of is all there is to it.
@@ -67,7 +72,7 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
         },
         event.event);
   }
-  const bool is_running = !completed_;
+  const bool is_running = !finished();
   if (is_running != was_running) tally.connector(event.identity.connector_id).runs_active += is_running ? 1 : -1;
   return Folded::kFolded;
 }
@@ -107,9 +112,11 @@ void RunState::widen_bounds(const Origin& origin) {
     if (bounds.partition != origin.partition) continue;
     bounds.first = std::min(bounds.first, origin.offset);
     bounds.last = std::max(bounds.last, origin.offset);
+    bounds.first_heard_ns = std::min(bounds.first_heard_ns, origin.clock_ns);
+    bounds.last_heard_ns = std::max(bounds.last_heard_ns, origin.clock_ns);
     return;
   }
-  bounds_.push_back({origin.partition, origin.offset, origin.offset});
+  bounds_.push_back({origin.partition, origin.offset, origin.offset, origin.clock_ns, origin.clock_ns});
 }
 
 void RunState::fold(const StartedView& event, const Stamp& stamp, ConnectorCounts& counts) {
@@ -183,6 +190,7 @@ void RunState::end_step(std::string_view step_id, std::uint32_t attempt, const S
 
 void RunState::fold(const CompletedView& event, const Stamp& stamp, ConnectorCounts& counts) {
   const bool first = !completed_;
+  inferred_.reset();
   CompletedFacts facts{event.result, event.exit_code, event.signal, measured(event.duration_ns),
                        std::string(bounded(event.error, kMaxErrorBytes))};
   // An end that says how goes before one that leaves it to be inferred, whichever was earlier.

@@ -5,6 +5,7 @@
 #include "collector/fold_origin.hpp"
 #include "collector/fold_sources.hpp"
 #include "collector/fold_tally.hpp"
+#include "collector/liveness.hpp"
 #include "collector/rows.hpp"
 
 #include <boost/container/small_vector.hpp>
@@ -37,8 +38,13 @@ struct Told {
 /// - times first and last heard of: minimum and maximum.
 /// "Earliest" is by Stamp, then by value.
 ///
-/// The revision is the number of distinct events folded that are neither Heartbeat nor Progress: it too is the same for any
-/// order and batching, and rises with whatever is worth publishing.
+/// The revision is the number of distinct events folded that are neither Heartbeat nor Progress, and of judgements and
+/// revivals: without judgements it too is the same for any order and batching, and it rises with whatever is worth publishing.
+///
+/// A run ends by its Completed, or by a judgement of its silence or its length: `lost` or `timeout`, both inferred. A declared
+/// end is never judged, and ends what was judged before it. What was called lost and is heard of again runs on; what was
+/// called timed out needs a Completed. When it was heard of is kept until it is completed, by its partition's clock.
+///
 /// The offsets are those of the records folded, not of duplicates: a repeat at a new offset widens nothing.
 class RunState {
  public:
@@ -53,12 +59,19 @@ class RunState {
   explicit RunState(const RunKeyView& key) : run_id_(key.run_id), attempt_(key.attempt) {}
 
   [[nodiscard]] RunKeyView key() const noexcept { return {run_id_, attempt_}; }
-  [[nodiscard]] bool finished() const noexcept { return completed_.has_value(); }
+  [[nodiscard]] bool finished() const noexcept { return completed_ || inferred_; }
+  /// Called lost, and nothing has come of it since.
+  [[nodiscard]] bool lost() const noexcept;
 
   Folded fold(const EventView& event, const Origin& origin, Tally& tally);
 
+  /// Calls it lost or timed out when its time is up; see Fold::judge().
+  Judged judge(const HeardAt& now, const std::optional<DurationNs>& logs_silence_ns, const LivenessLimits& limits, Tally& tally);
+  /// Its logs are heard of: if it was called lost, it runs on. True when that changed it.
+  bool revive(Tally& tally);
+
   /// The row as it is now. `publish` is set when the revision rose since the last call or restore().
-  [[nodiscard]] RunRow row();
+  [[nodiscard]] RunRow row(const LivenessLimits& limits);
   /// Takes up where the row was made. False when it cannot be read. Precondition: nothing was folded yet.
   [[nodiscard]] bool restore(const RunRow& row);
 
@@ -99,15 +112,34 @@ class RunState {
     std::optional<Stamp> started;
     std::optional<Told<StepEnd>> ended;
   };
+  /// Which records of one partition it was folded from, and when it was heard of there, by the partition's clock.
   struct Bounds {
     std::int32_t partition = 0;
     std::int64_t first = 0;
     std::int64_t last = 0;
+    TimeNs first_heard_ns = 0;
+    TimeNs last_heard_ns = 0;
   };
+  using AllBounds = boost::container::small_vector<Bounds, 1>;
   /// Who decides how a run ended, and how.
   struct Verdict {
     std::int32_t result = 0;
     std::int32_t source = 0;
+  };
+  /// How the collector says that it ended, for want of a Completed.
+  struct Inferred {
+    std::int32_t result = 0;
+    std::string why;
+  };
+  /// When it was heard of, by the clock of the partition that it was last heard on.
+  struct Heard {
+    std::int32_t partition = 0;
+    TimeNs first_ns = 0;
+    TimeNs last_ns = 0;
+  };
+  struct Deadlines {
+    TimeNs lost_ns = 0;
+    std::optional<TimeNs> timeout_ns;
   };
   using Name = Told<std::string>;
 
@@ -122,6 +154,8 @@ class RunState {
   void fold_name(Name& name, std::string_view value, const Stamp& stamp) const;
   void end_step(std::string_view step_id, std::uint32_t attempt, const Stamp& stamp, StepEnd end, ConnectorCounts& counts);
   void widen_bounds(const Origin& origin);
+  void fold_skew(const EventView& event, const Origin& origin);
+  void infer(std::int32_t result, std::string why, Tally& tally);
 
   template <class Value, class Make>
   void keep_earliest(std::optional<Told<Value>>& told, const Stamp& stamp, Make&& make) const;
@@ -133,10 +167,16 @@ class RunState {
   [[nodiscard]] static Verdict verdict(const CompletedFacts& facts) noexcept;
   [[nodiscard]] static std::optional<DurationNs> duration(const Step& step) noexcept;
   [[nodiscard]] std::optional<DurationNs> duration() const noexcept;
+  /// Precondition: an event was folded.
+  [[nodiscard]] Heard heard() const noexcept;
+  [[nodiscard]] Deadlines deadlines(const Heard& last, const LivenessLimits& limits) const;
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> promised_interval() const noexcept;
 
+  void write_deadline(RunRow& row, const LivenessLimits& limits) const;
   void write_snapshot(std::string& out, const std::vector<const Step*>& steps) const;
   void write_fold_state(std::string& out, const std::vector<const Step*>& steps) const;
   [[nodiscard]] std::vector<const Step*> steps_by_start() const;
+  [[nodiscard]] AllBounds sorted_bounds() const;
   [[nodiscard]] bool read_snapshot(const std::string& snapshot);
   [[nodiscard]] bool read_fold_state(std::string_view fold_state);
 
@@ -149,8 +189,10 @@ class RunState {
   std::uint64_t taken_revision_ = 0;
   TimeNs first_seen_ns_ = 0;
   TimeNs last_seen_ns_ = 0;
-  boost::container::small_vector<Bounds, 1> bounds_;
+  AllBounds bounds_;
   Sources sources_;
+  /// The least that an event was written after it happened, as the two clocks have it.
+  std::optional<DurationNs> skew_ns_;
   std::optional<Told<ProgressFacts>> progress_;
   /// By step_id and attempt.
   std::vector<Step> steps_;
@@ -161,6 +203,8 @@ class RunState {
   Name trace_id_;
   std::optional<Told<StartedFacts>> started_;
   std::optional<Told<CompletedFacts>> completed_;
+  /// Never beside completed_.
+  std::optional<Inferred> inferred_;
   StatsCommittedView stats_;
   /// Of steps beyond kMaxSteps.
   std::optional<std::uint64_t> beyond_entities_;

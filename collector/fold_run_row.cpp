@@ -28,7 +28,12 @@ enum State : std::uint32_t {
   kBeyondEntities,
   kBeyondRelationships,
   kSources,  // and the two after it
+  kHeard = kSources + 3,
+  kSkew,
 };
+
+/// Below it, clocks count as right.
+constexpr DurationNs kLeastSkew = 1'000'000'000;
 
 constexpr std::uint64_t wide(std::int64_t value) noexcept {
   return static_cast<std::uint64_t>(value);
@@ -77,16 +82,17 @@ std::vector<const RunState::Step*> RunState::steps_by_start() const {
   return steps;
 }
 
-RunRow RunState::row() {
+RunRow RunState::row(const LivenessLimits& limits) {
   const auto steps = steps_by_start();
   RunRow row;
   row.key = {run_id_, attempt_};
   row.connector_id = connector_id_.value;
   row.version = version_.value;
   row.site = site_.value;
-  row.status = completed_ ? v1::RUN_STATUS_FINISHED : v1::RUN_STATUS_RUNNING;
-  row.result = completed_ ? verdict(completed_->value).result : v1::RUN_RESULT_UNSPECIFIED;
+  row.status = finished() ? v1::RUN_STATUS_FINISHED : v1::RUN_STATUS_RUNNING;
+  row.result = completed_ ? verdict(completed_->value).result : inferred_ ? inferred_->result : v1::RUN_RESULT_UNSPECIFIED;
   row.sort_at_ns = started_ ? started_->stamp.at_ns : first_seen_ns_;
+  write_deadline(row, limits);
   row.snapshot.reserve(256 + 96 * steps.size());
   write_snapshot(row.snapshot, steps);
   row.fold_state.reserve(128 + 24 * steps.size());
@@ -96,6 +102,12 @@ RunRow RunState::row() {
   return row;
 }
 
+RunState::AllBounds RunState::sorted_bounds() const {
+  auto bounds = bounds_;
+  std::sort(bounds.begin(), bounds.end(), [](const Bounds& left, const Bounds& right) { return left.partition < right.partition; });
+  return bounds;
+}
+
 void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>& steps) const {
   WireWriter out(bytes);
   out.bytes(1, run_id_);
@@ -103,7 +115,7 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
   out.non_empty(3, connector_id_.value);
   out.non_empty(4, version_.value);
   out.non_empty(5, site_.value);
-  out.number(6, completed_ ? v1::RUN_STATUS_FINISHED : v1::RUN_STATUS_RUNNING);
+  out.number(6, finished() ? v1::RUN_STATUS_FINISHED : v1::RUN_STATUS_RUNNING);
   if (completed_) {
     const Verdict how = verdict(completed_->value);
     out.number(7, wide(how.result));
@@ -111,6 +123,10 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
     write_present(out, 9, completed_->value.exit_code);
     write_present(out, 10, completed_->value.signal);
     out.non_empty(11, completed_->value.error);
+  } else if (inferred_) {
+    out.number(7, wide(inferred_->result));
+    out.number(8, v1::RESULT_SOURCE_INFERRED);
+    out.non_empty(11, inferred_->why);
   }
   if (started_) out.time(12, started_->stamp.at_ns);
   if (completed_) out.time(13, completed_->stamp.at_ns);
@@ -162,9 +178,7 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
     out.non_empty(25, started_->value.host);
     out.non_empty(26, started_->value.account);
   }
-  auto bounds = bounds_;
-  std::sort(bounds.begin(), bounds.end(), [](const Bounds& left, const Bounds& right) { return left.partition < right.partition; });
-  for (const Bounds& one : bounds) {
+  for (const Bounds& one : sorted_bounds()) {
     out.message(27, [&] {
       out.non_zero(1, wide(one.partition));
       out.non_zero(2, wide(one.first));
@@ -179,6 +193,7 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
       out.non_empty(4, progress_->value.message);
     });
   }
+  if (skew_ns_ && (*skew_ns_ >= kLeastSkew || *skew_ns_ <= -kLeastSkew)) out.time(29, *skew_ns_);
 }
 
 void RunState::write_fold_state(std::string& bytes, const std::vector<const Step*>& steps) const {
@@ -223,6 +238,15 @@ void RunState::write_fold_state(std::string& bytes, const std::vector<const Step
   write_present(out, kBeyondEntities, beyond_entities_);
   write_present(out, kBeyondRelationships, beyond_relationships_);
   sources_.write(out, kSources);
+  if (!completed_) {
+    for (const Bounds& one : sorted_bounds()) {
+      out.message(kHeard, [&] {
+        out.non_zero(1, wide(one.first_heard_ns));
+        out.non_zero(2, wide(one.last_heard_ns));
+      });
+    }
+  }
+  if (skew_ns_) out.number(kSkew, wide(*skew_ns_));
 }
 
 bool RunState::restore(const RunRow& row) {
@@ -259,6 +283,9 @@ bool RunState::read_snapshot(const std::string& snapshot) {
     if (run.has_exit_code()) facts.value.exit_code = run.exit_code();
     if (run.has_signal()) facts.value.signal = run.signal();
     facts.value.error = run.error();
+  } else if (run.status() == v1::RUN_STATUS_FINISHED) {
+    // Only what was declared says when.
+    inferred_ = {run.result(), run.error()};
   }
   if (run.has_progress()) {
     auto& facts = progress_.emplace();
@@ -287,7 +314,7 @@ bool RunState::read_snapshot(const std::string& snapshot) {
       return false;
     }
   }
-  for (const v1::OffsetBounds& from : run.offsets()) bounds_.push_back({from.partition(), from.first_offset(), from.last_offset()});
+  for (const v1::OffsetBounds& from : run.offsets()) bounds_.push_back({from.partition(), from.first_offset(), from.last_offset(), 0, 0});
   return true;
 }
 
@@ -320,6 +347,14 @@ bool RunState::read_fold_state(std::string_view fold_state) {
     }
     if (step.ended && !was_measured) step.ended->value.duration_ns.reset();
   };
+  const auto read_heard = [&](Bounds& bounds) {
+    wire::Fields parts(fields.bytes(), trouble);
+    while (parts.next()) {
+      if (parts.tag() == wire::varint_tag(1)) bounds.first_heard_ns = static_cast<TimeNs>(parts.number());
+      if (parts.tag() == wire::varint_tag(2)) bounds.last_heard_ns = static_cast<TimeNs>(parts.number());
+    }
+  };
+  std::size_t heard_on = 0;
   while (fields.next()) {
     switch (const std::uint32_t field = fields.tag() >> 3) {
       case kVersion:
@@ -372,6 +407,14 @@ bool RunState::read_fold_state(std::string_view fold_state) {
       case kSources + 1:
       case kSources + 2:
         if (!sources_.read(field - kSources, fields.number(), fields.bytes())) return false;
+        break;
+      case kHeard:
+        fields.uncounted();
+        if (heard_on == bounds_.size()) return false;
+        read_heard(bounds_[heard_on++]);
+        break;
+      case kSkew:
+        skew_ns_ = static_cast<DurationNs>(fields.number());
         break;
       default:
         break;

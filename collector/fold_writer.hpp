@@ -44,7 +44,7 @@ class WireWriter {
       close_long(length_at, length);
     }
   }
-  /// A google.protobuf.Timestamp or Duration. Precondition: not negative.
+  /// A google.protobuf.Timestamp or Duration; only a Duration may be negative.
   void time(std::uint32_t field, std::int64_t nanoseconds) {
     message(field, [&] {
       non_zero(1, static_cast<std::uint64_t>(nanoseconds / 1'000'000'000));

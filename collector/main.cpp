@@ -65,6 +65,7 @@ PipelineOptions pipeline_options(const Config& config) {
   options.commit_interval = config.commit.interval;
   options.commit_rows = config.commit.rows;
   options.commit_bytes = config.commit.bytes;
+  options.liveness = config.liveness;
   options.runs_in_memory = config.limits.runs_in_memory;
   options.run_memory_bytes = config.limits.run_memory_bytes;
   options.retention = {keep(config.retention.runs), keep(config.retention.logs)};

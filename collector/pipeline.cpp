@@ -66,6 +66,7 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       writer_(make_jobs([waker = waker_] { waker->wake(); })),
       partitions_(options_.topics),
       loader_(*writer_),
+      fold_(options_.liveness),
       triggers_{options_.commit_interval, options_.commit_rows, options_.commit_bytes},
       committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
@@ -90,9 +91,11 @@ boost::asio::awaitable<bool> PipelineImpl::run() {
 }
 
 bool PipelineImpl::turn(Clock::time_point now) {
+  wall_now_ns_ = options_.wall_clock();
   const bool more = consume(now);  // > decode > fold
   claim(now);
   load(now);
+  watch_silence(now);
   commit(now);
   trim(now);
   watch(now);
@@ -153,7 +156,10 @@ bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& par
   if (partition.doubt && !judge_by_record(partition, record)) return true;
   if (partition.next_offset && record.offset < *partition.next_offset) return true;  // Folded before.
   const std::string_view value = record.value.value_or(std::string_view{});
-  const Origin origin{record.topic, record.partition, record.offset, record_time(record.timestamp_ms)};
+  const TimeNs record_time_ns = record_time(record.timestamp_ms);
+  // A clock that is ahead must not take the others' time from them.
+  partition.clock.advance(std::min(record_time_ns, wall_now_ns_), options_.liveness.settle);
+  const Origin origin{record.topic, record.partition, record.offset, record_time_ns, partition.clock.clock_ns};
 
   if (value.size() > options_.record_bytes) {
     refuse(message, partition.source, "too_large",
@@ -262,6 +268,11 @@ std::unique_ptr<SealedBatch> PipelineImpl::seal() {
   batch->rows.run_logs = std::move(folded.run_logs);
   batch->rows.api_failures = std::move(folded.api_failures);
   batch->rows.operations = std::move(folded.operations);
+  for (const RunRow& run : batch->rows.runs) {
+    // A run that its logs called back is written only if its own partition is still ours.
+    Partition* partition = run.partition ? partitions_.find(options_.topics.events, *run.partition) : nullptr;
+    if (partition != nullptr) partition->changed = true;
+  }
   batch->rows.partitions = partitions_.take_changed();
   batch->pending_logs = std::move(folded.pending_logs);
   batch->counts = std::move(folded.counts);
@@ -293,7 +304,9 @@ void PipelineImpl::settle(Committer::Outcome outcome) {
       log_(5, "commits succeed again, after " + std::to_string(seconds) + " s");
     }
     std::vector<kafka::StartOffset> offsets;
-    for (const PartitionRow& row : committed.batch->rows.partitions) offsets.push_back({{row.topic, row.partition}, row.next_offset});
+    for (const PartitionRow& row : committed.batch->rows.partitions) {
+      if (row.next_offset) offsets.push_back({{row.topic, row.partition}, row.next_offset});
+    }
     consumer_->commit_for_lag_tools(offsets);
     // Now everything that is not dirty is in the store, so a run let go is found there when it is heard of again.
     fold_.evict(options_.runs_in_memory, options_.run_memory_bytes);
@@ -319,7 +332,7 @@ void PipelineImpl::settle(Committer::Outcome outcome) {
 
 boost::asio::awaitable<void> PipelineImpl::idle() {
   using namespace boost::asio::experimental::awaitable_operators;
-  auto until = std::min(Clock::now() + kHeartbeat, lag_due_at_);
+  auto until = std::min({Clock::now() + kHeartbeat, lag_due_at_, silence_due_at_});
   const auto at_latest = [&until](std::optional<Clock::time_point> due) {
     if (due) until = std::min(until, *due);
   };

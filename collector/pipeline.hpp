@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collector/health.hpp"
+#include "collector/liveness.hpp"
 #include "collector/observer.hpp"
 #include "collector/store/store.hpp"
 #include "sinks/sink.hpp"
@@ -56,6 +57,14 @@ struct PipelineOptions {
   bool continue_on_data_loss = false;
   /// A refusal by Kafka that is not told again for this long counts as over.
   std::chrono::milliseconds refusal_passes{60'000};
+
+  /// When silence ends a run, and how often the overdue are looked for.
+  LivenessLimits liveness;
+  std::chrono::milliseconds silence_interval{1'000};
+  /// The time of day; tests give their own.
+  std::function<TimeNs()> wall_clock = [] {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  };
 };
 
 /// How the Kafka clients of a pipeline are made; tests give their own.

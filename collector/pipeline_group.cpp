@@ -156,6 +156,7 @@ bool PipelineImpl::commit_before_revoke() {
 void PipelineImpl::drop_folded() {
   committer_.abandon();
   fold_.clear();
+  forget_overdue();
   refused_ = {};
   dead_letters_.clear();
   dead_letter_bytes_ = 0;

@@ -69,6 +69,20 @@ class PipelineImpl final : public Pipeline {
   [[nodiscard]] boost::asio::awaitable<void> idle();
   void fail(std::string reason);
 
+  // Silence: pipeline_liveness.cpp
+  void watch_silence(Clock::time_point now);
+  /// Advances the clocks of the partitions to what is known to have been read.
+  void observe(Clock::time_point now);
+  /// What stands in it has been read, but for the last moments; and producers had time to be heard.
+  [[nodiscard]] bool is_current(const Partition& partition) const;
+  /// Silence of a run of this partition of the events topic says something.
+  [[nodiscard]] bool may_judge(const Partition& events);
+  void ask_for_overdue();
+  void take_overdue(Clock::time_point now);
+  void judge_overdue();
+  [[nodiscard]] std::optional<DurationNs> silence_of_logs(const RunKeyView& run);
+  void forget_overdue();
+
   // The group gives and takes partitions: pipeline_group.cpp
   [[nodiscard]] kafka::ConsumerEvents consumer_events();
   [[nodiscard]] std::vector<kafka::StartOffset> on_assign(std::span<const kafka::TopicPartition> given);
@@ -146,6 +160,18 @@ class PipelineImpl final : public Pipeline {
   GrowingInterval claim_backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   GrowingInterval claim_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   std::chrono::milliseconds revoke_limit_;
+
+  /// A run whose row says that it is overdue, and the partition that the row names.
+  struct Overdue {
+    RunKey key;
+    std::int32_t partition = 0;
+  };
+  /// The time of day at the beginning of this turn.
+  TimeNs wall_now_ns_ = 0;
+  Clock::time_point silence_due_at_{};
+  std::future<StoreResult<std::vector<Overdue>>> overdue_answer_;
+  std::vector<Overdue> overdue_;
+  GrowingInterval overdue_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
 
   Clock::time_point made_at_ = Clock::now();
   /// A broker has answered since.

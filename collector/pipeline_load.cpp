@@ -1,6 +1,8 @@
 // Loads rows on the writer's thread and supplies them to the fold on the pipeline's.
 #include "collector/pipeline_load.hpp"
 
+#include "runfold/v1/event.pb.h"
+
 #include <boost/assert.hpp>
 
 #include <algorithm>
@@ -51,6 +53,12 @@ void Loader::start() {
           return loaded;
         }
         loaded.logs = std::move(*rows);
+        auto runs = writer.load_runs(loaded.wanted.logs);
+        if (!runs) {
+          loaded.error = std::move(runs.error());
+          return loaded;
+        }
+        loaded.runs_of_logs = std::move(*runs);
       }
     } catch (const std::exception& error) {
       loaded.error = StoreError{StoreErrc::kCorrupt, std::string("loading rows broke off: ") + error.what()};
@@ -81,6 +89,10 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
   }
   for (std::size_t i = 0; i < loaded.wanted.logs.size(); ++i) {
     const RunKey& key = loaded.wanted.logs[i];
+    const auto& run = loaded.runs_of_logs[i];
+    if (run && run->result == v1::RUN_RESULT_LOST && !fold.supply_run({key.run_id, key.attempt}, run)) {
+      outcome.error = unreadable(key, "events");
+    }
     if (!fold.supply_run_logs({key.run_id, key.attempt}, loaded.logs[i])) outcome.error = unreadable(key, "logs");
   }
   backoff_.reset();

@@ -52,6 +52,8 @@ class Loader {
     Wanted wanted;
     std::vector<std::optional<RunRow>> runs;
     std::vector<std::optional<RunLogsRow>> logs;
+    /// Of the runs whose logs are wanted: one that was called lost is called back by a log record.
+    std::vector<std::optional<RunRow>> runs_of_logs;
     std::optional<StoreError> error;
   };
 

@@ -54,6 +54,10 @@ struct RunRow {
   std::int32_t result = 0;  ///< runfold.v1.RunResult
   /// started_at; while that is unknown, the earliest event's time.
   TimeNs sort_at_ns = 0;
+  /// The partition of the events topic that it was last heard on, and when it is overdue by that partition's clock unless it
+  /// is heard of again; absent once it has finished.
+  std::optional<std::int32_t> partition{};
+  std::optional<TimeNs> deadline_ns{};
   /// A serialized runfold.v1.Run.
   std::string snapshot;
   /// What the fold needs beside the snapshot to go on: sequence windows, what is provisional. Opaque to the store.
@@ -77,6 +81,9 @@ struct RunLogsRow {
   std::uint32_t next_chunk = 0;
   /// Of the logs topic, by partition.
   std::vector<OffsetBounds> offsets{};
+  /// The partition of the logs topic that it was last heard on, and when, by that partition's clock.
+  std::int32_t partition = 0;
+  TimeNs heard_ns = 0;
   /// Sequence windows. Opaque to the store.
   std::string fold_state;
 };

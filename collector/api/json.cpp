@@ -219,6 +219,7 @@ StoreResult<json::object> to_json(const StoredRun& stored, Steps steps) {
   }
   to["completeness"] = completeness(run, stored.logs);
   put_ms(to, "heartbeat_interval_ms", run.has_heartbeat_interval(), run.heartbeat_interval());
+  put_ms(to, "clock_skew_ms", run.has_clock_skew(), run.clock_skew());
   if (run.has_os_pid()) to["os_pid"] = run.os_pid();
   put(to, "host", run.host());
   put(to, "account", run.account());

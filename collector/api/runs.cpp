@@ -59,14 +59,25 @@ Answer get_run(const ApiOptions& api, const http::Request& request) {
     co_return given.problem()->to_response();
   }
   const std::string run_id(request.path_parameter("run_id"));
-  const auto run = co_await find_run(api, run_id, attempt);
-  if (!run) {
-    co_return to_response(run.error());
+  auto find = [run_id, attempt](Query& query) -> StoreResult<std::optional<boost::json::object>> {
+    const auto run = query.run(run_id, attempt);
+    if (!run) return run.error();
+    if (!*run) return std::optional<boost::json::object>();
+    auto json = to_json(**run, Steps::kWith);
+    if (!json) return json.error();
+    const auto attempts = query.attempts(run_id);
+    if (!attempts) return attempts.error();
+    json->emplace("attempts", boost::json::array(attempts->begin(), attempts->end()));
+    return std::optional(std::move(*json));
+  };
+  const auto found = co_await api.pool->run(std::move(find));
+  if (!found) {
+    co_return to_response(found.error());
   }
-  if (!*run) {
+  if (!*found) {
     co_return no_such_run(run_id, attempt);
   }
-  co_return to_response(to_json(**run, Steps::kWith));
+  co_return to_response(StoreResult<boost::json::object>(**found));
 }
 
 }  // namespace runfold::collector

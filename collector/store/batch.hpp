@@ -47,12 +47,15 @@ struct LastRecord {
 struct PartitionRow {
   std::string topic;
   std::int32_t partition = 0;
-  /// The offset after the last one whose effect is in this batch.
-  std::int64_t next_offset = 0;
+  /// The offset after the last one whose effect is in this batch; absent: it stays as it is.
+  std::optional<std::int64_t> next_offset;
   /// The epoch this collector was given when it claimed the partition.
   std::int64_t epoch = 0;
   /// Of the record at next_offset - 1; absent: none was taken there.
   std::optional<LastRecord> last{};
+  /// The partition's clock, for whoever goes on; see PartitionClock in collector/liveness.hpp.
+  TimeNs clock_ns = 0;
+  TimeNs covered_until_ns = 0;
 };
 
 /// Records that will never be folded, although a partition goes on behind them.

@@ -26,6 +26,9 @@ struct Claim {
   std::optional<std::int64_t> next_offset;
   /// Of the record at next_offset - 1, when it is known.
   std::optional<LastRecord> last{};
+  /// The partition's clock as it was committed; see PartitionRow.
+  TimeNs clock_ns = 0;
+  TimeNs covered_until_ns = 0;
 };
 
 /// What a pipeline writes with. One pipeline, one Writer.
@@ -54,6 +57,10 @@ class Writer {
   /// A run whose state the caller still holds, or of which a record comes later, comes back with the next commit of it:
   /// with all that the caller holds, else with what is new.
   [[nodiscard]] virtual StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) = 0;
+
+  /// Running runs of one partition of the events topic whose deadline is at or before `clock_ns`, the earliest first, at most
+  /// `limit`.
+  [[nodiscard]] virtual StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) = 0;
 
   /// Forgets every offset, for a cluster that is new at each start (the embedded broker). Aggregates stay.
   [[nodiscard]] virtual StoreResult<> forget_offsets() = 0;
@@ -144,6 +151,9 @@ class Query {
 
   /// Newest first, by at_ns, then topic and partition.
   [[nodiscard]] virtual StoreResult<Page<LossRow>> losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) = 0;
+
+  /// The attempts that there are of a run, in order; none when there is no such run.
+  [[nodiscard]] virtual StoreResult<std::vector<std::uint32_t>> attempts(std::string_view run_id) = 0;
 
   /// How many runs are running, by connector: for the gauge at start.
   [[nodiscard]] virtual StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> running_by_connector() = 0;

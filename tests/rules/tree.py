@@ -22,8 +22,8 @@ MAY_INCLUDE = {
     "tests": [""],
 }
 # Files to the prefixes that they may include, of all there are: stages that do no I/O.
-PURE = re.compile(r"^collector/(decode|fold)[^/]*\.[ch]pp$")
-PURE_MAY_INCLUDE = ("collector/decode", "collector/fold", "collector/counts.hpp", "collector/rows.hpp", "runfold/v1/", "boost/container",
+PURE = re.compile(r"^collector/(decode|fold|liveness)[^/]*\.[ch]pp$")
+PURE_MAY_INCLUDE = ("collector/decode", "collector/fold", "collector/liveness.hpp", "collector/counts.hpp", "collector/rows.hpp", "runfold/v1/", "boost/container",
                     "boost/unordered", "boost/system/result", "boost/uuid/name_generator", "boost/uuid/uuid_io", "google/protobuf/")
 # Only a main.cpp, and what it is split into, names concrete stores and sinks.
 CONCRETE = re.compile(r"^(collector/store/(sqlite|postgres)/|sinks/(?!(sink|observer)\.hpp))")

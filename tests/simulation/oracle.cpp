@@ -259,6 +259,7 @@ void expect_operation(const Entry& entry, ExpectedOperation& operation) {
 Expected expect(const Logs& logs) {
   Expected expected;
   std::map<RunKey, std::vector<Heard>> events;
+  std::map<RunKey, std::int64_t> skews;
   Seen seen_events;
   Seen seen_logs;
   for (const auto& [at, log] : logs) {
@@ -270,6 +271,11 @@ Expected expect(const Logs& logs) {
         if (!seen_events.first(key, event->identity().source_id(), event->sequence())) continue;
         const std::int64_t at_ns = event->has_occurred_at() ? ns(event->occurred_at()) : entry.timestamp_ms * kMs;
         events[key].push_back({event, at_ns, at.partition, offset});
+        if (event->has_occurred_at() && entry.timestamp_ms > 0) {
+          const std::int64_t behind_ns = entry.timestamp_ms * kMs - at_ns;
+          const auto [least, first] = skews.emplace(key, behind_ns);
+          if (!first) least->second = std::min(least->second, behind_ns);
+        }
       } else if (const auto* batch = std::get_if<v1::LogBatch>(&meaning)) {
         expect_logs(entry, *batch, seen_logs, expected.logs[key_of(batch->identity())]);
       } else if (at.topic == kOperations) {
@@ -279,7 +285,11 @@ Expected expect(const Logs& logs) {
   }
   for (auto& [key, of_run] : events) {
     const auto earliest = std::ranges::min(of_run, {}, &Heard::at_ns).at_ns;
-    const v1::Run& run = expected.runs.emplace(key, expect_run(key, std::move(of_run))).first->second;
+    v1::Run& run = expected.runs.emplace(key, expect_run(key, std::move(of_run))).first->second;
+    if (const auto skew = skews.find(key); skew != skews.end() && std::abs(skew->second) >= kSecond) {
+      run.mutable_clock_skew()->set_seconds(skew->second / kSecond);
+      run.mutable_clock_skew()->set_nanos(static_cast<std::int32_t>(skew->second % kSecond));
+    }
     expected.sort_at_ns[key] = run.has_started_at() ? ns(run.started_at()) : earliest;
   }
   for (auto& [key, logged] : expected.logs) std::ranges::sort(logged.messages);

@@ -3,6 +3,9 @@
 
 #include "tests/simulation/time.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 namespace runfold::simulation {
 namespace {
 
@@ -22,6 +25,7 @@ struct Tables {
   std::map<At, std::int64_t> epochs;
   std::map<At, std::int64_t> offsets;
   std::map<At, std::optional<collector::LastRecord>> lasts;
+  std::map<At, std::pair<collector::TimeNs, collector::TimeNs>> clocks;
 };
 
 class MemoryWriter final : public collector::Writer {
@@ -34,6 +38,7 @@ class MemoryWriter final : public collector::Writer {
       Claim& claim = claims.emplace_back(Claim{at.first, at.second, ++tables_.epochs[at], std::nullopt});
       if (const auto found = tables_.offsets.find(at); found != tables_.offsets.end()) claim.next_offset = found->second;
       claim.last = tables_.lasts[at];
+      std::tie(claim.clock_ns, claim.covered_until_ns) = tables_.clocks[at];
     }
     return claims;
   }
@@ -45,8 +50,9 @@ class MemoryWriter final : public collector::Writer {
     }
     Contents& rows = tables_.rows;
     for (const auto& row : batch.partitions) {
-      tables_.offsets[{row.topic, row.partition}] = row.next_offset;
+      if (row.next_offset) tables_.offsets[{row.topic, row.partition}] = *row.next_offset;
       tables_.lasts[{row.topic, row.partition}] = row.last;
+      tables_.clocks[{row.topic, row.partition}] = {row.clock_ns, row.covered_until_ns};
     }
     for (const auto& row : batch.runs) rows.runs.insert_or_assign(row.key, row);
     for (const auto& row : batch.run_logs) rows.run_logs.insert_or_assign(row.key, row);
@@ -63,6 +69,16 @@ class MemoryWriter final : public collector::Writer {
     return load(keys, tables_.rows.run_logs);
   }
   StoreResult<collector::Trimmed> trim(const collector::Retention&, const collector::TrimStep&) override { return collector::Trimmed{}; }
+  StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, collector::TimeNs clock_ns, std::size_t limit) override {
+    std::vector<std::pair<collector::TimeNs, RunKey>> due;
+    for (const auto& [key, row] : tables_.rows.runs) {
+      if (row.partition == partition && row.deadline_ns && *row.deadline_ns <= clock_ns) due.emplace_back(*row.deadline_ns, key);
+    }
+    std::ranges::sort(due);
+    std::vector<RunKey> keys;
+    for (std::size_t i = 0; i < due.size() && i < limit; ++i) keys.push_back(due[i].second);
+    return keys;
+  }
   StoreResult<> forget_offsets() override { return {}; }
 
  private:
@@ -119,6 +135,11 @@ StoreResult<> FaultyWriter::commit(const Batch& batch) {
 StoreResult<std::vector<std::optional<RunRow>>> FaultyWriter::load_runs(std::span<const RunKey> keys) {
   if (dead_ || !store_is_up_) return trouble("the model store is down");
   return writer_->load_runs(keys);
+}
+
+StoreResult<std::vector<RunKey>> FaultyWriter::overdue_runs(std::int32_t partition, collector::TimeNs clock_ns, std::size_t limit) {
+  if (dead_ || !store_is_up_) return trouble("the model store is down");
+  return writer_->overdue_runs(partition, clock_ns, limit);
 }
 
 StoreResult<std::vector<std::optional<RunLogsRow>>> FaultyWriter::load_run_logs(std::span<const RunKey> keys) {

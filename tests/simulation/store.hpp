@@ -92,6 +92,8 @@ class FaultyWriter final : public collector::Writer {
   collector::StoreResult<std::vector<std::optional<collector::RunRow>>> load_runs(std::span<const collector::RunKey> keys) override;
   collector::StoreResult<std::vector<std::optional<collector::RunLogsRow>>> load_run_logs(std::span<const collector::RunKey> keys) override;
   collector::StoreResult<collector::Trimmed> trim(const collector::Retention& keep, const collector::TrimStep& step) override;
+  collector::StoreResult<std::vector<collector::RunKey>> overdue_runs(std::int32_t partition, collector::TimeNs clock_ns,
+                                                                      std::size_t limit) override;
   collector::StoreResult<> forget_offsets() override { return {}; }
 
  private:

@@ -46,17 +46,18 @@ void Witness::check_partition(int collector, const collector::PartitionRow& row)
     throw Failure("collector " + std::to_string(collector) + " wrote " + at + ", which another has claimed");
   }
   const std::int64_t before = offset({row.topic, row.partition}).value_or(0);
-  if (row.next_offset < before) {
-    throw Failure("the offset of " + at + " went back from " + std::to_string(before) + " to " + std::to_string(row.next_offset));
+  const std::int64_t next = row.next_offset.value_or(before);
+  if (next < before) {
+    throw Failure("the offset of " + at + " went back from " + std::to_string(before) + " to " + std::to_string(next));
   }
   const Log& log = kafka_.logs().at({row.topic, row.partition});
-  for (std::int64_t offset = before; offset < row.next_offset; ++offset) {
+  for (std::int64_t offset = before; offset < next; ++offset) {
     if (!std::holds_alternative<Poison>(log.entries[static_cast<std::size_t>(offset)].sent->meaning)) continue;
     if (!kafka_.dead_letters.contains({row.topic, std::to_string(row.partition), std::to_string(offset)})) {
       throw Failure("the poison at " + at + "@" + std::to_string(offset) + " was passed by, and is not in the dead letters");
     }
   }
-  offsets_[{row.topic, row.partition}] = row.next_offset;
+  if (row.next_offset) offsets_[{row.topic, row.partition}] = next;
 }
 
 void Witness::check_run(const collector::RunRow& row) {

@@ -29,18 +29,18 @@ class Folding {
   std::vector<collector::PendingLogs> chunks;
   collector::Counts last_counts;
 
-  /// The record's place; the offset goes up by itself.
+  /// The record's place, and what the partition's clock says there; the offset goes up by itself.
   collector::Origin origin{"runfold.events", 0, 100, 5'000};
+
+  Folding() = default;
+  explicit Folding(collector::LivenessLimits limits) : fold(std::move(limits)) {}
 
   collector::Folded send(const v1::SyncEvent& event) {
     origin.topic = "runfold.events";
     const std::string bytes = event.SerializeAsString();
     const auto view = collector::decode_event(bytes);
     if (!view) throw std::invalid_argument(collector::describe(view.error()));
-    if (!fold.knows_run(view->key())) {
-      const auto at = runs.find({std::string(view->key().run_id), view->key().attempt});
-      EXPECT_TRUE(fold.supply_run(view->key(), at == runs.end() ? std::nullopt : std::optional(at->second)));
-    }
+    supply(view->key());
     const auto folded = fold.event(*view, origin);
     ++origin.offset;
     return folded;
@@ -51,10 +51,7 @@ class Folding {
     const std::string bytes = batch.SerializeAsString();
     collector::LogBatchView view;
     if (const auto result = collector::decode_log_batch(bytes, view); !result) throw std::invalid_argument(describe(result.error()));
-    if (!fold.knows_run_logs(view.key())) {
-      const auto at = run_logs.find({std::string(view.key().run_id), view.key().attempt});
-      EXPECT_TRUE(fold.supply_run_logs(view.key(), at == run_logs.end() ? std::nullopt : std::optional(at->second)));
-    }
+    supply_logs(view.key());
     const auto folded = fold.logs(view, origin);
     ++origin.offset;
     return folded;
@@ -73,6 +70,14 @@ class Folding {
     origin.topic = "runfold.operations";
     fold.operation(*collector::decode_operation(id, std::nullopt), origin);
     ++origin.offset;
+  }
+
+  /// Judges a run by its partition's clock, with what the store has of it when it is not in memory.
+  collector::Judged judge(collector::TimeNs clock_ns, std::optional<std::int64_t> logs_silence_ns = {}, const std::string& run_id = "r-1") {
+    const collector::RunKeyView key{run_id, 1};
+    supply(key);
+    supply_logs(key);
+    return fold.judge(key, {origin.partition, clock_ns}, logs_silence_ns);
   }
 
   /// Takes what changed and stores it.
@@ -106,6 +111,20 @@ class Folding {
   }
 
  private:
+  void supply(const collector::RunKeyView& key) {
+    if (fold.knows_run(key)) return;
+    const auto at = runs.find({std::string(key.run_id), key.attempt});
+    EXPECT_TRUE(fold.supply_run(key, at == runs.end() ? std::nullopt : std::optional(at->second)));
+  }
+  void supply_logs(const collector::RunKeyView& key) {
+    if (fold.knows_run_logs(key)) return;
+    // A log record calls a run back that was called lost.
+    const auto run = runs.find({std::string(key.run_id), key.attempt});
+    if (run != runs.end() && run->second.result == v1::RUN_RESULT_LOST) supply(key);
+    const auto at = run_logs.find({std::string(key.run_id), key.attempt});
+    EXPECT_TRUE(fold.supply_run_logs(key, at == run_logs.end() ? std::nullopt : std::optional(at->second)));
+  }
+
   void commit_keeping_counts() {
     if (fold.dirty_rows() > 0) commit();
   }

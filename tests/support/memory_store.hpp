@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -124,6 +125,7 @@ class MemoryStore {
       Claim& claim = claims.emplace_back(Claim{at.first, at.second, ++epochs_[at], std::nullopt});
       if (const auto found = offsets_.find(at); found != offsets_.end()) claim.next_offset = found->second;
       if (const auto found = lasts_.find(at); found != lasts_.end()) claim.last = found->second;
+      std::tie(claim.clock_ns, claim.covered_until_ns) = clocks_[at];
     }
     return claims;
   }
@@ -141,8 +143,9 @@ class MemoryStore {
         return StoreError{StoreErrc::kFenced, "another collector has claimed " + row.topic};
     }
     for (const PartitionRow& row : batch.partitions) {
-      offsets_[{row.topic, row.partition}] = row.next_offset;
+      if (row.next_offset) offsets_[{row.topic, row.partition}] = *row.next_offset;
       lasts_[{row.topic, row.partition}] = row.last;
+      clocks_[{row.topic, row.partition}] = {row.clock_ns, row.covered_until_ns};
     }
     losses_.insert(losses_.end(), batch.losses.begin(), batch.losses.end());
     for (const RunRow& row : batch.runs) runs_[row.key] = row;
@@ -167,6 +170,14 @@ class MemoryStore {
   StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) { return load<RunRow>(keys, runs_); }
   StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) {
     return load<RunLogsRow>(keys, run_logs_);
+  }
+  StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) {
+    const std::scoped_lock lock(mutex_);
+    std::vector<RunKey> keys;
+    for (const auto& [key, row] : runs_) {
+      if (row.partition == partition && row.deadline_ns && *row.deadline_ns <= clock_ns && keys.size() < limit) keys.push_back(key);
+    }
+    return keys;
   }
 
  private:
@@ -207,6 +218,7 @@ class MemoryStore {
   std::map<At, std::int64_t> offsets_;
   std::map<At, std::optional<LastRecord>> lasts_;
   std::vector<LossRow> losses_;
+  std::map<At, std::pair<TimeNs, TimeNs>> clocks_;
   std::map<RunKey, RunRow> runs_;
   std::map<RunKey, RunLogsRow> run_logs_;
   std::vector<OutboxRow> outbox_;
@@ -232,6 +244,9 @@ class MemoryWriter final : public Writer {
     return store_.load_run_logs(keys);
   }
   StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override { return store_.trim(keep, step); }
+  StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) override {
+    return store_.overdue_runs(partition, clock_ns, limit);
+  }
   StoreResult<> forget_offsets() override { return {}; }
 
  private:

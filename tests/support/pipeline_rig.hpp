@@ -197,6 +197,25 @@ class Rig {
     event.mutable_started();
     kafka.append(kEvents.topic, {run_id, event.SerializeAsString(), {}});
   }
+  void heartbeat(const std::string& run_id, std::uint64_t sequence) {
+    v1::SyncEvent event = event_of(run_id, sequence);
+    event.mutable_heartbeat();
+    kafka.append(kEvents.topic, {run_id, event.SerializeAsString(), {}});
+  }
+  void log_line(const std::string& run_id, std::uint64_t sequence) {
+    v1::LogBatch batch;
+    *batch.mutable_identity() = event_of(run_id, 1).identity();
+    batch.set_first_sequence(sequence);
+    batch.add_records()->set_message("a line");
+    kafka.append(kLogs.topic, {run_id, batch.SerializeAsString(), {}});
+  }
+  /// A stored run; an empty one when it is not stored.
+  v1::Run run(const std::string& run_id) {
+    const auto row = store.run(run_id);
+    v1::Run run;
+    if (row) static_cast<void>(run.ParseFromString(row->snapshot));
+    return run;
+  }
   /// Entities of a stored run; -1 when it is not stored.
   std::int64_t entities(const std::string& run_id) {
     const auto row = store.run(run_id);

@@ -73,6 +73,14 @@ class ScriptedKafka {
   void trouble(kafka::Error error, std::optional<kafka::TopicPartition> at = {}) {
     command([error, at](kafka::ConsumerEvents& events, ScriptedKafka&) { events.on_error(error, at); });
   }
+  /// The brokers answer no requests: watermarks stay as they were told last, which is long ago.
+  void answer(bool answers) {
+    with([&] { answers_ = answers; });
+  }
+  /// Records are there, and are not given to the consumer yet.
+  void withhold(bool withheld) {
+    with([&] { withheld_ = withheld; });
+  }
   void recover() {
     command([](kafka::ConsumerEvents& events, ScriptedKafka&) { events.on_recovered(); });
   }
@@ -167,6 +175,9 @@ class ScriptedKafka {
   std::map<kafka::TopicPartition, std::int64_t> positions_;
   std::map<kafka::TopicPartition, std::int64_t> lows_;
   std::map<kafka::TopicPartition, std::int64_t> told_;
+  std::map<kafka::TopicPartition, std::optional<kafka::Watermarks>> last_marks_;
+  bool answers_ = true;
+  bool withheld_ = false;
   std::deque<Command> commands_;
   bool in_command_ = false;
   bool paused_ = false;
@@ -210,7 +221,7 @@ class ScriptedConsumer final : public kafka::Consumer {
       kafka_.in_command_ = false;
     }
     const std::scoped_lock lock(kafka_.mutex_);
-    if (kafka_.paused_) return {};
+    if (kafka_.paused_ || kafka_.withheld_) return {};
     for (auto& [at, position] : kafka_.positions_) {
       if (kafka_.left_alone_.contains(at)) continue;
       auto& log = kafka_.logs_[at];
@@ -261,7 +272,13 @@ class ScriptedConsumer final : public kafka::Consumer {
   }
   std::optional<kafka::Watermarks> watermarks(const kafka::TopicPartition& of) const override {
     const std::scoped_lock lock(kafka_.mutex_);
-    return kafka::Watermarks{kafka_.lows_[of], static_cast<std::int64_t>(kafka_.logs_[of].size())};
+    if (!kafka_.answers_) {
+      auto& last = kafka_.last_marks_[of];
+      if (last) last->asked_at = std::chrono::steady_clock::now() - std::chrono::hours(1'000'000);
+      return last;
+    }
+    const auto high = static_cast<std::int64_t>(kafka_.logs_[of].size());
+    return kafka_.last_marks_[of] = kafka::Watermarks{kafka_.lows_[of], high, std::chrono::steady_clock::now()};
   }
   void close(std::chrono::milliseconds) override {
     kafka_.revoke_now(events_, false);
@@ -349,6 +366,7 @@ class ScriptedProducer final : public kafka::Producer {
 };
 
 inline std::unique_ptr<kafka::Consumer> ScriptedKafka::consumer(boost::asio::any_io_executor executor, kafka::ConsumerEvents events) {
+  with([&] { paused_ = false; });
   return std::make_unique<ScriptedConsumer>(*this, std::move(executor), std::move(events));
 }
 inline std::unique_ptr<kafka::Producer> ScriptedKafka::producer(kafka::Producer::OnDelivery on_delivery) {

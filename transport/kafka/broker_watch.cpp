@@ -98,6 +98,7 @@ std::vector<TopicPartition> BrokerWatch::Leader::next_few(const WatchPace& pace)
 
 void BrokerWatch::query(const std::vector<TopicPartition>& of) {
   // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
+  const auto asked_at = std::chrono::steady_clock::now();
   const auto low = offsets_at(of, RD_KAFKA_OFFSET_BEGINNING);
   if (std::ranges::none_of(low, [](const auto& offset) { return offset.has_value(); })) return;
   const auto high = offsets_at(of, RD_KAFKA_OFFSET_END);
@@ -107,7 +108,7 @@ void BrokerWatch::query(const std::vector<TopicPartition>& of) {
     for (std::size_t i = 0; i < of.size(); ++i) {
       if (!low[i] || !high[i]) continue;
       told = true;
-      if (std::find(partitions_.begin(), partitions_.end(), of[i]) != partitions_.end()) watermarks_[of[i]] = {*low[i], *high[i]};
+      if (std::find(partitions_.begin(), partitions_.end(), of[i]) != partitions_.end()) watermarks_[of[i]] = {*low[i], *high[i], asked_at};
     }
   }
   if (told) answered();

@@ -27,10 +27,11 @@ struct StartOffset {
   std::optional<std::int64_t> next_offset;
 };
 
-/// The lowest and the next-to-be-written offset of a partition.
+/// The lowest and the next-to-be-written offset of a partition, as the broker said when it was asked.
 struct Watermarks {
   std::int64_t low = 0;
   std::int64_t high = 0;
+  std::chrono::steady_clock::time_point asked_at{};
 };
 
 /// A message: the record it holds, and the memory that the record's views point into. Or nothing.

@@ -9,14 +9,14 @@ namespace runfold::collector::sqlite {
 
 /// Of `runs r`, as read_run() takes them.
 inline constexpr const char* kRunColumns =
-    "r.run_id, r.attempt, r.connector_id, r.version, r.site, r.status, r.result, r.sort_at_ns, r.snapshot";
-inline constexpr int kRunColumnCount = 9;
+    "r.run_id, r.attempt, r.connector_id, r.version, r.site, r.status, r.result, r.sort_at_ns, r.partition, r.deadline_ns, r.snapshot";
+inline constexpr int kRunColumnCount = 11;
 
 /// Of `run_logs l`, as read_run_logs() takes them. The first is NULL where an outer join found no row.
 inline constexpr const char* kRunLogsColumns =
     "l.connector_id, l.version, l.site, l.severity_0, l.severity_1, l.severity_2, l.severity_3, l.severity_4, l.severity_5, l.severity_6, "
-    "l.severity_7, l.api_failures, l.received, l.next_chunk, l.offsets";
-inline constexpr int kRunLogsColumnCount = 15;
+    "l.severity_7, l.api_failures, l.received, l.next_chunk, l.offsets, l.partition, l.heard_ns";
+inline constexpr int kRunLogsColumnCount = 17;
 
 [[nodiscard]] inline RunRow read_run(const Statement& row, int first) {
   RunRow run;
@@ -27,7 +27,9 @@ inline constexpr int kRunLogsColumnCount = 15;
   run.status = row.integer<std::int32_t>(first + 5);
   run.result = row.integer<std::int32_t>(first + 6);
   run.sort_at_ns = row.integer(first + 7);
-  run.snapshot = row.bytes(first + 8);
+  if (!row.is_null(first + 8)) run.partition = row.integer<std::int32_t>(first + 8);
+  if (!row.is_null(first + 9)) run.deadline_ns = row.integer(first + 9);
+  run.snapshot = row.bytes(first + 10);
   return run;
 }
 
@@ -50,6 +52,8 @@ inline constexpr int kRunLogsColumnCount = 15;
                                                ", cannot be read: restore the store from a backup or rebuild it from the topics"};
   }
   logs.offsets = std::move(*offsets);
+  logs.partition = row.integer<std::int32_t>(first + 15);
+  logs.heard_ns = row.integer(first + 16);
   return logs;
 }
 

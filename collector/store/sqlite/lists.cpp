@@ -44,6 +44,12 @@ Select select_run(std::string_view run_id, std::optional<std::uint32_t> attempt)
   return select;
 }
 
+Select select_overdue(std::int32_t partition, TimeNs clock_ns, std::size_t limit) {
+  Select select("SELECT run_id, attempt FROM runs");
+  select.where("status = 2").where("partition = ?", {std::int64_t{partition}}).where("deadline_ns <= ?", {clock_ns});
+  return select.add(" ORDER BY deadline_ns LIMIT ?", {static_cast<std::int64_t>(limit)});
+}
+
 Select select_log_chunks(const RunKey& key, const Query::ChunkRange& range, std::size_t limit) {
   Select select("SELECT chunk, records, first_ns, last_ns, severities, streams, data FROM log_chunks");
   select.where("run_id = ?", {std::string_view(key.run_id)}).where("attempt = ?", {static_cast<std::int64_t>(key.attempt)});

@@ -21,6 +21,7 @@ namespace runfold::collector::sqlite {
 
 [[nodiscard]] Select select_run(std::string_view run_id, std::optional<std::uint32_t> attempt);
 [[nodiscard]] Select select_operation(std::string_view operation_id);
+[[nodiscard]] Select select_overdue(std::int32_t partition, TimeNs clock_ns, std::size_t limit);
 [[nodiscard]] Select select_log_chunks(const RunKey& key, const Query::ChunkRange& range, std::size_t limit);
 
 }  // namespace runfold::collector::sqlite

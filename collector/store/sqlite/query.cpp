@@ -204,6 +204,20 @@ StoreResult<Page<LossRow>> SqliteQuery::losses(const LossFilter& filter, std::si
   });
 }
 
+StoreResult<std::vector<std::uint32_t>> SqliteQuery::attempts(std::string_view run_id) {
+  const auto statement = connection_->prepare("SELECT attempt FROM runs WHERE run_id = ? ORDER BY attempt");
+  if (!statement) return statement.error();
+  const Rows rows(**statement);
+  (*statement)->bind_all(run_id);
+  std::vector<std::uint32_t> found;
+  while (true) {
+    const auto there = (*statement)->next();
+    if (!there) return there.error();
+    if (!*there) return found;
+    found.push_back((*statement)->integer<std::uint32_t>(0));
+  }
+}
+
 StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> SqliteQuery::running_by_connector() {
   const auto statement = connection_->prepare("SELECT connector_id, count(*) FROM runs WHERE status = 2 GROUP BY connector_id");
   if (!statement) return statement.error();

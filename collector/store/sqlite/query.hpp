@@ -20,6 +20,7 @@ class SqliteQuery final : public Query {
   StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) override;
   StoreResult<std::optional<OperationRow>> operation(std::string_view operation_id) override;
   StoreResult<Page<LossRow>> losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) override;
+  StoreResult<std::vector<std::uint32_t>> attempts(std::string_view run_id) override;
   StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> running_by_connector() override;
 
  private:

@@ -28,6 +28,8 @@ CREATE TABLE runs (
   result       INTEGER NOT NULL,
   sort_at_ns   INTEGER NOT NULL,
   heard_at_ns  INTEGER NOT NULL, -- when its row, or its logs, were last written, by this machine's clock
+  partition    INTEGER,
+  deadline_ns  INTEGER,
   snapshot     BLOB,
   fold_state   BLOB,
   PRIMARY KEY (run_id, attempt)
@@ -39,6 +41,7 @@ CREATE INDEX runs_by_status    ON runs (status, sort_at_ns, run_id, attempt);
 CREATE INDEX runs_by_result    ON runs (result, sort_at_ns, run_id, attempt);
 CREATE INDEX runs_running      ON runs (connector_id) WHERE status = 2;
 CREATE INDEX runs_oldest       ON runs (heard_at_ns) WHERE status <> 2;
+CREATE INDEX runs_due          ON runs (partition, deadline_ns) WHERE status = 2;
 
 -- What was counted of a run's logs.
 CREATE TABLE run_logs (
@@ -59,6 +62,8 @@ CREATE TABLE run_logs (
   received     INTEGER NOT NULL,
   next_chunk   INTEGER NOT NULL,
   offsets      TEXT    NOT NULL, -- of the logs topic: "partition:first-last", comma-separated
+  partition    INTEGER NOT NULL,
+  heard_ns     INTEGER NOT NULL,
   fold_state   BLOB    NOT NULL,
   PRIMARY KEY (run_id, attempt)
 ) WITHOUT ROWID;
@@ -158,7 +163,7 @@ CREATE TABLE usage (
 );
 INSERT INTO usage VALUES (1, 0), (2, 0);
 
--- How far each partition has come, and which claim may write it.
+-- How far each partition has come, which claim may write it, and how much of its time was observed.
 CREATE TABLE partitions (
   topic             TEXT    NOT NULL,
   partition         INTEGER NOT NULL,
@@ -166,6 +171,8 @@ CREATE TABLE partitions (
   epoch             INTEGER NOT NULL,
   last_timestamp_ms INTEGER,
   last_hash         INTEGER,
+  clock_ns          INTEGER NOT NULL DEFAULT 0,
+  covered_until_ns  INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (topic, partition)
 ) WITHOUT ROWID;
 

@@ -2,6 +2,7 @@
 #include "collector/store/sqlite/writer.hpp"
 
 #include "collector/store/sqlite/columns.hpp"
+#include "collector/store/sqlite/lists.hpp"
 #include "collector/store/sqlite/trim.hpp"
 
 #include <algorithm>
@@ -26,7 +27,8 @@ StoreResult<std::vector<Claim>> SqliteWriter::claim(std::span<const std::pair<st
   if (!transaction) return transaction.error();
   const auto statement = connection_->prepare(
       "INSERT INTO partitions (topic, partition, epoch) VALUES (?, ?, 1) "
-      "ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1 RETURNING epoch, next_offset, last_timestamp_ms, last_hash");
+      "ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1 "
+      "RETURNING epoch, next_offset, last_timestamp_ms, last_hash, clock_ns, covered_until_ns");
   if (!statement) return statement.error();
   std::vector<Claim> claims;
   claims.reserve(partitions.size());
@@ -35,7 +37,7 @@ StoreResult<std::vector<Claim>> SqliteWriter::claim(std::span<const std::pair<st
     const Rows rows(row);
     row.bind_all(topic, partition);
     if (const auto there = row.next(); !there) return there.error();
-    Claim claim{topic, partition, row.integer(0), std::nullopt};
+    Claim claim{topic, partition, row.integer(0), std::nullopt, std::nullopt, row.integer(4), row.integer(5)};
     if (!row.is_null(1)) claim.next_offset = row.integer(1);
     if (!row.is_null(3)) claim.last = LastRecord{row.integer(2), row.integer<std::uint64_t>(3)};
     claims.push_back(std::move(claim));
@@ -62,12 +64,14 @@ StoreResult<> SqliteWriter::commit(const Batch& batch) {
 
 StoreResult<> SqliteWriter::advance(const std::vector<PartitionRow>& partitions) {
   const auto statement = connection_->prepare(
-      "UPDATE partitions SET next_offset = ?, last_timestamp_ms = ?, last_hash = ? WHERE topic = ? AND partition = ? AND epoch = ?");
+      "UPDATE partitions SET next_offset = coalesce(?, next_offset), last_timestamp_ms = ?, last_hash = ?, clock_ns = ?, "
+      "covered_until_ns = ? WHERE topic = ? AND partition = ? AND epoch = ?");
   if (!statement) return statement.error();
   for (const auto& row : partitions) {
     const auto timestamp_ms = row.last ? std::optional(row.last->timestamp_ms) : std::nullopt;
     const auto hash = row.last ? std::optional(row.last->hash) : std::nullopt;
-    const auto done = (*statement)->run(row.next_offset, timestamp_ms, hash, row.topic, row.partition, row.epoch);
+    const auto done =
+        (*statement)->run(row.next_offset, timestamp_ms, hash, row.clock_ns, row.covered_until_ns, row.topic, row.partition, row.epoch);
     if (!done) return done.error();
     if (connection_->changes() == 0) {
       return StoreError{StoreErrc::kFenced, "partition " + std::to_string(row.partition) + " of " + row.topic +
@@ -84,21 +88,32 @@ StoreResult<> SqliteWriter::write_runs(const std::vector<RunRow>& rows, TimeNs n
   // none while the run is running.
   const auto refresh = connection_->prepare(
       "UPDATE runs SET heard_at_ns = ?, snapshot = ?, fold_state = ? WHERE run_id = ? AND attempt = ? AND connector_id = ? AND version = ? "
-      "AND site = ? "
-      "AND status = ? AND result = ? AND sort_at_ns = ?");
+      "AND site = ? AND status = ? AND result = ? AND sort_at_ns = ? AND partition IS ? AND deadline_ns IS ?");
   if (!refresh) return refresh.error();
+  // What changes next often is when a running one is due: that is one index.
+  const auto put_off = connection_->prepare(
+      "UPDATE runs SET heard_at_ns = ?, snapshot = ?, fold_state = ?, partition = ?, deadline_ns = ? WHERE run_id = ? AND attempt = ? "
+      "AND connector_id = ? AND version = ? AND site = ? AND status = ? AND result = ? AND sort_at_ns = ?");
+  if (!put_off) return put_off.error();
   const auto upsert = connection_->prepare(
-      "INSERT INTO runs (heard_at_ns, snapshot, fold_state, run_id, attempt, connector_id, version, site, status, result, sort_at_ns) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns, "
+      "INSERT INTO runs (heard_at_ns, snapshot, fold_state, run_id, attempt, connector_id, version, site, status, result, sort_at_ns, "
+      "partition, deadline_ns) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns, "
       "snapshot = excluded.snapshot, fold_state = excluded.fold_state, connector_id = excluded.connector_id, version = excluded.version, "
-      "site = excluded.site, status = excluded.status, result = excluded.result, sort_at_ns = excluded.sort_at_ns");
+      "site = excluded.site, status = excluded.status, result = excluded.result, sort_at_ns = excluded.sort_at_ns, "
+      "partition = excluded.partition, deadline_ns = excluded.deadline_ns");
   if (!upsert) return upsert.error();
   const auto apply = [now](Statement& statement, const RunRow& row) {
     return statement.run(now, Blob{row.snapshot}, Blob{row.fold_state}, row.key.run_id, row.key.attempt, row.connector_id, row.version,
-                         row.site, row.status, row.result, row.sort_at_ns);
+                         row.site, row.status, row.result, row.sort_at_ns, row.partition, row.deadline_ns);
   };
   for (const RunRow* row : sorted(rows, [](const RunRow& r) -> const RunKey& { return r.key; })) {
     if (const auto done = apply(**refresh, *row); !done) return done.error();
+    if (connection_->changes() > 0) continue;
+    const auto moved =
+        (*put_off)->run(now, Blob{row->snapshot}, Blob{row->fold_state}, row->partition, row->deadline_ns, row->key.run_id,
+                        row->key.attempt, row->connector_id, row->version, row->site, row->status, row->result, row->sort_at_ns);
+    if (!moved) return moved.error();
     if (connection_->changes() > 0) continue;
     if (const auto done = apply(**upsert, *row); !done) return done.error();
   }
@@ -109,20 +124,21 @@ StoreResult<> SqliteWriter::write_run_logs(const std::vector<RunLogsRow>& rows) 
   if (rows.empty()) return {};
   const auto upsert = connection_->prepare(
       "INSERT INTO run_logs (run_id, attempt, connector_id, version, site, severity_0, severity_1, severity_2, severity_3, severity_4, "
-      "severity_5, severity_6, severity_7, api_failures, received, next_chunk, offsets, fold_state) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
+      "severity_5, severity_6, severity_7, api_failures, received, next_chunk, offsets, partition, heard_ns, fold_state) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET "
       "connector_id = excluded.connector_id, version = excluded.version, site = excluded.site, severity_0 = excluded.severity_0, "
       "severity_1 = excluded.severity_1, severity_2 = excluded.severity_2, severity_3 = excluded.severity_3, "
       "severity_4 = excluded.severity_4, severity_5 = excluded.severity_5, severity_6 = excluded.severity_6, "
       "severity_7 = excluded.severity_7, api_failures = excluded.api_failures, received = excluded.received, "
-      "next_chunk = excluded.next_chunk, offsets = excluded.offsets, fold_state = excluded.fold_state");
+      "next_chunk = excluded.next_chunk, offsets = excluded.offsets, partition = excluded.partition, heard_ns = excluded.heard_ns, "
+      "fold_state = excluded.fold_state");
   if (!upsert) return upsert.error();
   for (const RunLogsRow* row : sorted(rows, [](const RunLogsRow& r) -> const RunKey& { return r.key; })) {
     const auto& n = row->counts;
     const std::string offsets = offsets_text(row->offsets);
-    const auto done =
-        (*upsert)->run(row->key.run_id, row->key.attempt, row->connector_id, row->version, row->site, n[0], n[1], n[2], n[3], n[4], n[5],
-                       n[6], n[7], row->api_failures, row->received, row->next_chunk, offsets, Blob{row->fold_state});
+    const auto done = (*upsert)->run(row->key.run_id, row->key.attempt, row->connector_id, row->version, row->site, n[0], n[1], n[2], n[3],
+                                     n[4], n[5], n[6], n[7], row->api_failures, row->received, row->next_chunk, offsets, row->partition,
+                                     row->heard_ns, Blob{row->fold_state});
     if (!done) return done.error();
   }
   return {};
@@ -277,6 +293,21 @@ StoreResult<std::vector<std::optional<RunLogsRow>>> SqliteWriter::load_run_logs(
 
 StoreResult<Trimmed> SqliteWriter::trim(const Retention& keep, const TrimStep& step) {
   return trim_store(*connection_, keep, step, now_());
+}
+
+StoreResult<std::vector<RunKey>> SqliteWriter::overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) {
+  const Select select = select_overdue(partition, clock_ns, limit);
+  const auto statement = select.prepare(*connection_);
+  if (!statement) return statement.error();
+  Statement& row = **statement;
+  const Rows rows(row);
+  std::vector<RunKey> found;
+  while (true) {
+    const auto there = row.next();
+    if (!there) return there.error();
+    if (!*there) return found;
+    found.push_back({row.bytes(0), row.integer<std::uint32_t>(1)});
+  }
 }
 
 StoreResult<> SqliteWriter::forget_offsets() {

@@ -22,6 +22,7 @@ class SqliteWriter final : public Writer {
   StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override;
   StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override;
   StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override;
+  StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) override;
   StoreResult<> forget_offsets() override;
 
  private:

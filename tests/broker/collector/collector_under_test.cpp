@@ -25,7 +25,7 @@ kafka::Properties broker_properties() {
   return properties;
 }
 
-CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka) {
+CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka, const std::string& more) {
   const std::string own = name + "-" + std::to_string(std::random_device{}());
   topics_ = {own + ".events", own + ".logs", own + ".operations", own + ".runs", own + ".api-failures", own + ".dead-letters"};
   group_ = own;
@@ -38,7 +38,7 @@ CollectorUnderTest::CollectorUnderTest(const std::string& name, const std::map<s
          // Many small transactions, so that a kill falls among them; few runs in memory, so that rows are loaded again.
          << "commit:\n  interval: 20ms\n  rows: 100\n"
          << "limits:\n  runs_in_memory: 100\n"
-         << "kafka:\n";
+         << more << "kafka:\n";
   std::map<std::string, std::string> properties = kafka;
   properties.try_emplace("session.timeout.ms", "10000");
   for (const auto& [property, value] : properties) config << "  " << property << ": " << value << "\n";

@@ -22,8 +22,8 @@ namespace runfold::collector::test {
 class CollectorUnderTest {
  public:
   /// Makes the topics, so that they can be filled before the collector starts. `name` tells tests apart; `kafka` is added to
-  /// its configuration.
-  explicit CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka = {});
+  /// its configuration, and so are the lines of `more`.
+  explicit CollectorUnderTest(const std::string& name, const std::map<std::string, std::string>& kafka = {}, const std::string& more = {});
 
   /// Starts it, at another address of Kafka if one is given, with more arguments if there are any. At a failpoint it kills
   /// itself: see collector/failpoint.hpp.

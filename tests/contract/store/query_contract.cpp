@@ -181,6 +181,8 @@ TEST_P(QueryContract, ARunIsFoundByItsAttemptAndWithoutOneByItsHighest) {
   commit({.runs = {sample_run("r", 1, 1), sample_run("r", 2, 2), sample_run("r", 3, 10)}});
   EXPECT_EQ(query_->run("r", std::nullopt).value()->run.key.attempt, 10U);
   EXPECT_EQ(query_->run("r", 2).value()->run.key.attempt, 2U);
+  EXPECT_THAT(query_->attempts("r").value(), ElementsAre(1, 2, 10));
+  EXPECT_THAT(query_->attempts("other").value(), IsEmpty());
   EXPECT_FALSE(query_->run("r", 3).value());
   EXPECT_FALSE(query_->run("none", std::nullopt).value());
 }

@@ -16,6 +16,8 @@ inline RunRow sample_run(const std::string& run_id, TimeNs sort_at_ns = 1'000, s
   row.status = 2;
   row.result = 0;
   row.sort_at_ns = sort_at_ns;
+  row.partition = 3;
+  row.deadline_ns = sort_at_ns + 5;
   row.snapshot = std::string("snapshot\0of ", 12) + run_id;
   row.fold_state = std::string("state\0of ", 9) + run_id;
   return row;
@@ -32,6 +34,8 @@ inline RunLogsRow sample_logs(const std::string& run_id, std::uint32_t attempt =
   row.received = 36;
   row.next_chunk = 2;
   row.offsets = {{1, 20, 40}, {3, 0, 9'000'000'000}};
+  row.partition = 4;
+  row.heard_ns = 77;
   row.fold_state = std::string("windows\0of ", 11) + run_id;
   return row;
 }

@@ -63,6 +63,8 @@ TEST_P(WriterContract, LogCountsAreLoadedAsTheyWereCommitted) {
   EXPECT_EQ(rows[1]->received, sent.received);
   EXPECT_EQ(rows[1]->next_chunk, sent.next_chunk);
   EXPECT_EQ(rows[1]->offsets, sent.offsets);
+  EXPECT_EQ(rows[1]->partition, sent.partition);
+  EXPECT_EQ(rows[1]->heard_ns, sent.heard_ns);
   EXPECT_EQ(rows[1]->fold_state, sent.fold_state);
 }
 
@@ -147,6 +149,51 @@ TEST_P(WriterContract, ALossIsWrittenWithTheOffsetThatSkipsItOrNotAtAll) {
   later.at_ns = 2'000;
   EXPECT_EQ(writer_->commit({.partitions = {{"events", 3, 60, kept.epoch}}, .losses = {later}}).error().code, StoreErrc::kFenced);
   EXPECT_EQ(query_->losses({}, 10, "").value().items.size(), 1U);
+}
+
+TEST_P(WriterContract, AClaimHasTheClockThatWasCommittedAndARowWithNoOffsetMovesNothingElse) {
+  const Claim first = claim("events", 3);
+  EXPECT_EQ(first.clock_ns, 0);
+  EXPECT_EQ(first.covered_until_ns, 0);
+  commit({.partitions = {{"events", 3, 42, first.epoch, {}, 1'000, 2'000}}});
+  commit({.partitions = {{"events", 3, std::nullopt, first.epoch, {}, 1'001, 2'002}}});
+  const Claim second = claim("events", 3);
+  EXPECT_EQ(second.next_offset, 42);
+  EXPECT_EQ(second.clock_ns, 1'001);
+  EXPECT_EQ(second.covered_until_ns, 2'002);
+  EXPECT_TRUE(writer_->commit({.partitions = {{"events", 3, std::nullopt, first.epoch, {}, 0, 0}}}).has_error()) << "fenced all the same";
+}
+
+TEST_P(WriterContract, TheOverdueOfAPartitionComeEarliestFirst) {
+  const auto due = [](const std::string& run_id, std::int32_t partition, TimeNs deadline_ns) {
+    RunRow row = sample_run(run_id);
+    row.partition = partition;
+    row.deadline_ns = deadline_ns;
+    return row;
+  };
+  RunRow finished = due("finished", 1, 10);
+  finished.status = 3;
+  RunRow never = sample_run("never");
+  never.partition.reset();
+  never.deadline_ns.reset();
+  commit({.runs = {due("late", 1, 30), due("early", 1, 10), due("later", 1, 31), due("elsewhere", 2, 10), finished, never}});
+  using Keys = std::vector<RunKey>;
+  EXPECT_EQ(writer_->overdue_runs(1, 30, 10).value(), (Keys{{"early", 1}, {"late", 1}}));
+  EXPECT_EQ(writer_->overdue_runs(1, 30, 1).value(), (Keys{{"early", 1}}));
+  EXPECT_EQ(writer_->overdue_runs(1, 9, 10).value(), Keys{});
+  EXPECT_EQ(writer_->overdue_runs(2, 10, 10).value(), (Keys{{"elsewhere", 1}}));
+  EXPECT_EQ(load({"late", 1})->partition, 1);
+  EXPECT_EQ(load({"late", 1})->deadline_ns, 30);
+  EXPECT_FALSE(load({"never", 1})->deadline_ns);
+
+  // Put off, moved and ended, with nothing else of the row changed but its status.
+  RunRow ended = due("late", 1, 30);
+  ended.status = 3;
+  ended.partition.reset();
+  ended.deadline_ns.reset();
+  commit({.runs = {due("early", 1, 50), due("elsewhere", 1, 5), ended}});
+  EXPECT_EQ(writer_->overdue_runs(1, 50, 10).value(), (Keys{{"elsewhere", 1}, {"later", 1}, {"early", 1}}));
+  EXPECT_EQ(writer_->overdue_runs(2, 1'000, 10).value(), Keys{});
 }
 
 TEST_P(WriterContract, ClaimsComeInTheOrderAskedFor) {

@@ -97,6 +97,15 @@ class FakeQuery : public Query {
     store_.loss_filter = filter;
     return page(store_.losses);
   }
+  StoreResult<std::vector<std::uint32_t>> attempts(std::string_view run_id) override {
+    if (auto wrong = begin(1, {})) return *wrong;
+    std::vector<std::uint32_t> found;
+    for (const auto& stored : store_.runs) {
+      if (stored.run.key.run_id == run_id) found.push_back(stored.run.key.attempt);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
   StoreResult<std::vector<std::pair<std::string, std::uint64_t>>> running_by_connector() override {
     return std::vector<std::pair<std::string, std::uint64_t>>{};
   }

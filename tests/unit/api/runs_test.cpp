@@ -14,6 +14,8 @@ StoredRun finished_run() {
   v1::Run run;
   run.set_run_id("r1");
   run.set_attempt(2);
+  run.mutable_clock_skew()->set_seconds(-3599);
+  run.mutable_clock_skew()->set_nanos(-500'000'000);
   run.set_connector_id("invoices");
   run.set_version("1.4.0");
   run.set_site("acme");
@@ -76,7 +78,7 @@ TEST_F(RunsApi, ARunIsTheDocumentedJson) {
     "log_counts": {"0": 0, "1": 0, "2": 0, "3": 4, "4": 1, "5": 0, "6": 200, "7": 32}, "api_failures": 2,
     "completeness": {"expected": 245, "received": 242, "dropped": {"rate_limited": 3},
       "topics": {"events": {"expected": 5, "received": 5, "dropped": {}}, "logs": {"expected": 240, "received": 237, "dropped": {"rate_limited": 3}}}},
-    "trace_id": "0af7651916cd43dd8448eb211c80319c", "revision": 9,
+    "clock_skew_ms": -3599500, "trace_id": "0af7651916cd43dd8448eb211c80319c", "revision": 9, "attempts": [2],
     "offsets": {"events": [{"partition": 0, "first": 100, "last": 140}],
                 "logs": [{"partition": 1, "first": 20, "last": 21}, {"partition": 3, "first": 0, "last": 7}]}
   })"));
@@ -93,7 +95,7 @@ TEST_F(RunsApi, WhatIsUnknownHasNoKey) {
   store_.runs = {stored};
   EXPECT_EQ(get_json("/api/v1/runs/r1"),
             json::parse(R"({"run_id": "r1", "attempt": 1, "connector_id": "invoices", "status": "running", "steps": [],
-    "completeness": {"received": 1, "topics": {"events": {"received": 1}}}, "revision": 1})"));
+    "completeness": {"received": 1, "topics": {"events": {"received": 1}}}, "revision": 1, "attempts": [1]})"));
 }
 
 TEST_F(RunsApi, ARunOfWhichOnlyLogsHaveComeHasNoStatus) {
@@ -123,6 +125,8 @@ TEST_F(RunsApi, TheHighestAttemptIsGivenUnlessOneIsAskedFor) {
   store_.runs = {run_named("r1", 1), run_named("r1", 3), run_named("r1", 2)};
   EXPECT_EQ(get_json("/api/v1/runs/r1").at("attempt").to_number<int>(), 3);
   EXPECT_EQ(get_json("/api/v1/runs/r1?attempt=2").at("attempt").to_number<int>(), 2);
+  EXPECT_EQ(get_json("/api/v1/runs/r1").at("attempts"), json::parse("[1, 2, 3]"));
+  EXPECT_FALSE(get_json("/api/v1/runs").at("items").at(0).as_object().contains("attempts"));
 }
 
 TEST_F(RunsApi, AnUnknownRunIsA404ThatNamesIt) {

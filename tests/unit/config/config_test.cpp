@@ -100,6 +100,14 @@ store: sqlite:here.db
 listen: 0.0.0.0:80
 commit: {interval: 5s, rows: 7, bytes: 1MiB}
 limits: {runs_in_memory: 500, record_bytes: 64KiB}
+liveness:
+  silence: 30m
+  missed_heartbeats: 5
+  max_duration: 2d
+  settle: 10s
+  connectors:
+    nightly: {silence: 6h}
+    quick.one: {silence: 90s, max_duration: 10m}
 http: {header_bytes: 2KiB, body_bytes: 2MiB, connections: 9, request_time: 1s, response_time: 2s, idle_time: 3m, query_threads: 4, waiting_queries: 5}
 metrics: {max_connectors: 6}
 sinks:
@@ -125,6 +133,14 @@ sinks:
   EXPECT_EQ(config.commit.bytes, 1024U * 1024U);
   EXPECT_EQ(config.limits.runs_in_memory, 500U);
   EXPECT_EQ(config.limits.record_bytes, 64U * 1024U);
+  EXPECT_EQ(config.liveness.silence, 30min);
+  EXPECT_EQ(config.liveness.missed_heartbeats, 5U);
+  EXPECT_EQ(config.liveness.max_duration, 48h);
+  EXPECT_EQ(config.liveness.settle, 10s);
+  ASSERT_EQ(config.liveness.connectors.size(), 2U);
+  EXPECT_EQ(config.liveness.connectors.at("nightly").silence, 6h);
+  EXPECT_FALSE(config.liveness.connectors.at("nightly").max_duration);
+  EXPECT_EQ(config.liveness.connectors.at("quick.one").max_duration, 10min);
   EXPECT_EQ(config.http.header_bytes, 2U * 1024U);
   EXPECT_EQ(config.http.body_bytes, 2U * 1024U * 1024U);
   EXPECT_EQ(config.http.connections, 9U);
@@ -192,6 +208,9 @@ TEST_F(ConfigTest, FlagsWinOverEnvironmentAndEnvironmentOverFile) {
 
 TEST_F(ConfigTest, AnUnknownKeyIsNamedWithFileLineAndTheNearestKnownOne) {
   EXPECT_THAT(problems("group: g\ncomit:\n  rows: 1\n"), ElementsAre("runfold.yaml:2: comit: unknown key; did you mean commit?"));
+  EXPECT_THAT(problems("liveness:\n  silence: 5ms\n  connectors:\n    a: {max_duratoin: 1h}\n"),
+              ElementsAre("runfold.yaml:2: liveness.silence: is \"5ms\"; allowed is a duration from 1s to 30d (units ms, s, m, h, d)",
+                          "runfold.yaml:4: liveness.connectors.a.max_duratoin: unknown key; did you mean max_duration?"));
   EXPECT_THAT(problems("commit:\n\n  interwal: 1s\n"), ElementsAre("runfold.yaml:3: commit.interwal: unknown key; did you mean interval?"));
   EXPECT_THAT(problems("metrics:\n  zzzzzzzzzzzzzzzzz: 1\n"),
               ElementsAre("runfold.yaml:2: metrics.zzzzzzzzzzzzzzzzz: unknown key; known here are max_connectors"));
@@ -372,6 +391,7 @@ TEST_F(ConfigTest, ADescriptionSaysWhatWillBeDoneAndShowsNoSecret) {
                                   "commits: every 5s or 10000 rows\n"
                                   "keeps runs: 90d, at most 10GiB\n"
                                   "keeps logs: 14d, at most 20GiB\n"
+                                  "a silent run is lost: after 1 h, or 3 missed heartbeats (at least 30 s)\n"
                                   "listens: 127.0.0.1:8730 (the default)\n"
                                   "sinks: none\n");
 }

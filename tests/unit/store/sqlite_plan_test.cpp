@@ -103,6 +103,12 @@ TEST_F(SqlitePlan, TheOtherListsAreReadFromAnIndexToo) {
   expect_indexed(sqlite::select_operation("o"));
 }
 
+TEST_F(SqlitePlan, TheOverdueAreFoundByWhenTheyAreDue) {
+  const auto select = sqlite::select_overdue(3, 1'000, 10);
+  expect_indexed(select);
+  EXPECT_THAT(Bare(*folder_ / "r.db").lines("EXPLAIN QUERY PLAN " + select.text()), HasSubstr("runs_due"));
+}
+
 TEST_F(SqlitePlan, AFilteredListOfAHundredThousandRunsIsWhole) {
   const auto query = store_->query().value();
   const RunFilter filter{.connector_id = "connector-7", .status = 3};
