@@ -23,9 +23,10 @@ class Deaf final : public collector::Observer {
 }  // namespace
 
 void ModelJobs::run_one() {
-  auto job = std::move(jobs_.front());
+  const Job job = std::move(jobs_.front());
   jobs_.pop_front();
-  job(*writer_);
+  writer_->given_ns = job.given_ns;
+  job.work(*writer_);
   wake_();
 }
 

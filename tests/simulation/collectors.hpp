@@ -16,7 +16,7 @@ namespace runfold::simulation {
 /// Jobs that wait until the simulation runs them.
 class ModelJobs final : public collector::WriterJobs {
  public:
-  ModelJobs(std::unique_ptr<collector::Writer> writer, std::function<void()> wake) : writer_(std::move(writer)), wake_(std::move(wake)) {}
+  ModelJobs(std::unique_ptr<FaultyWriter> writer, std::function<void()> wake) : writer_(std::move(writer)), wake_(std::move(wake)) {}
 
   /// A wait for an answer ends with the deadline, and the job is still to come.
   bool stuck = false;
@@ -25,12 +25,16 @@ class ModelJobs final : public collector::WriterJobs {
   void run_one();
 
  private:
-  void post(std::function<void(collector::Writer&)> job) override { jobs_.push_back(std::move(job)); }
+  void post(std::function<void(collector::Writer&)> job) override { jobs_.push_back({std::move(job), now_ns()}); }
   Clock::duration patience(Clock::time_point deadline) override;
 
-  std::unique_ptr<collector::Writer> writer_;
+  struct Job {
+    std::function<void(collector::Writer&)> work;
+    std::int64_t given_ns = 0;
+  };
+  std::unique_ptr<FaultyWriter> writer_;
   std::function<void()> wake_;
-  std::deque<std::function<void(collector::Writer&)>> jobs_;
+  std::deque<Job> jobs_;
 };
 
 class Collector {

@@ -41,6 +41,7 @@ void Connectors::act() {
   const std::size_t place = random_.below(active_.size());
   Run& run = active_[place];
   Source& source = run.sources[random_.below(run.sources.size())];
+  run.last_ns = now_ns();
   if (manners_.wrong_clocks && random_.percent(5)) source.skew_ns = random_.between(-kHour, kHour);
   if (!source.ended && random_.percent(25)) {
     emit_logs(run, source);
@@ -63,8 +64,26 @@ void Connectors::act() {
   active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
+void Connectors::keep_alive() {
+  for (Run& run : active_) {
+    const auto source = std::ranges::find(run.sources, false, &Source::ended);
+    if (now_ns() - run.last_ns < kHeartbeat || source == run.sources.end()) continue;
+    run.last_ns = now_ns();
+    if (run.logs_instead) {
+      emit_logs(run, *source);
+    } else {
+      v1::SyncEvent event;
+      event.mutable_heartbeat();
+      source->events.set_emitted(source->events.emitted() + 1);
+      send_event(run, *source, std::move(event));
+    }
+  }
+}
+
 void Connectors::begin_run() {
   Run& run = active_.emplace_back();
+  run.last_ns = now_ns();
+  run.logs_instead = random_.percent(30);
   run.id = "run-" + std::to_string(++runs_);
   run.connector = "connector-" + std::to_string(random_.below(3));
   run.version = random_.percent(80) ? "1." + std::to_string(random_.below(3)) : "";
@@ -116,6 +135,10 @@ void Connectors::emit_event(Run& run, Source& source) {
   if (!event.has_completed()) {
     if (maybe_dropped(source.events)) return;
   }
+  send_event(run, source, std::move(event));
+}
+
+void Connectors::send_event(Run& run, Source& source, v1::SyncEvent event) {
   fill_identity(run, source, *event.mutable_identity());
   if (source.numbered) event.set_sequence(++source.event_sequence);
   const std::int64_t at_ns = clock(source);
@@ -132,7 +155,7 @@ void Connectors::fill_event(Run& run, Source& source, v1::SyncEvent& event) {
   if (run.left == 0) return complete(source, event);
   if (!std::exchange(run.begun, true) && random_.percent(90)) {
     auto& started = *event.mutable_started();
-    if (random_.percent(50)) set(*started.mutable_heartbeat_interval(), 30 * kSecond);
+    if (random_.percent(50)) set(*started.mutable_heartbeat_interval(), kHeartbeat);
     if (random_.percent(50)) started.set_os_pid(random_.below(30'000));
     if (random_.percent(50)) started.set_host("host-" + std::to_string(random_.below(3)));
     if (random_.percent(20)) started.set_account("account");
@@ -219,7 +242,7 @@ void Connectors::emit_logs(Run& run, Source& source) {
   v1::LogBatch batch;
   fill_identity(run, source, *batch.mutable_identity());
   if (source.numbered) batch.set_first_sequence(source.log_sequence + 1);
-  if (source.numbered && source.last_batch && random_.percent(static_cast<std::size_t>(manners_.duplicated))) {
+  if (source.numbered && source.last_batch && source.last_partition == partition(run) && random_.percent(manners_.duplicated)) {
     // Sent again in another grouping: the end of the last batch with what is new.
     const auto& last = *source.last_batch;
     *batch.mutable_identity() = last.identity();
@@ -247,6 +270,7 @@ void Connectors::emit_logs(Run& run, Source& source) {
   sent.key = run.id;
   sent.value = batch.SerializeAsString();
   source.last_batch = batch;
+  source.last_partition = partition(run);
   sent.meaning = std::move(batch);
   send({kLogs, partition(run)}, at_ns, std::move(sent));
 }
@@ -295,7 +319,7 @@ void Connectors::send(kafka::TopicPartition at, std::int64_t timestamp_ns, Sent 
 }
 
 void Connectors::deliver(std::size_t records) {
-  if (!kafka_.up) return;
+  if (!kafka_.up()) return;
   for (auto& [at, flights] : flights_) {
     for (std::size_t n = records; n > 0 && !flights.empty(); --n) {
       const std::size_t place = manners_.reordered ? random_.below(std::min(kReorder, flights.size())) : 0;
@@ -308,6 +332,13 @@ void Connectors::deliver(std::size_t records) {
       if (!manners_.create_time) entry.timestamp_ms = now_ns() / kMs;
       kafka_.append(at, std::move(entry));
     }
+  }
+}
+
+void Connectors::deliver_what_is_not_late() {
+  for (std::size_t left = under_way() + 1; left > under_way();) {
+    left = under_way();
+    deliver(100);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "tests/simulation/kafka.hpp"
 #include "tests/simulation/log.hpp"
 #include "tests/simulation/random.hpp"
+#include "tests/simulation/time.hpp"
 
 #include <array>
 #include <cstdint>
@@ -40,10 +41,16 @@ class Connectors {
   Connectors(Random& random, ModelKafka& kafka, const Manners& manners, const Trace& trace)
       : random_(random), kafka_(kafka), manners_(manners), trace_(trace) {}
 
+  /// How often a run that has nothing else to say shows that it lives.
+  static constexpr std::int64_t kHeartbeat = 10 * kSecond;
+
   /// Something happens to a run: it starts, goes on, logs, ends, or dies.
   void act();
+  /// Runs that have said nothing for long send a heartbeat, or a line of log.
+  void keep_alive();
   /// Some of what is under way reaches the log.
   void deliver(std::size_t records);
+  void deliver_what_is_not_late();
   /// All of it does, however late.
   void deliver_all();
   [[nodiscard]] std::size_t under_way() const noexcept;
@@ -59,6 +66,7 @@ class Connectors {
     v1::TopicTotals events;
     v1::TopicTotals logs;
     std::optional<v1::LogBatch> last_batch;
+    std::int32_t last_partition = 0;
   };
   struct Run {
     std::string id;
@@ -75,6 +83,9 @@ class Connectors {
     /// The next try of one that failed.
     std::optional<std::pair<std::string, std::uint32_t>> again;
     std::size_t left = 0;
+    std::int64_t last_ns = 0;
+    /// It shows that it lives by its logs.
+    bool logs_instead = false;
   };
   struct Flight {
     Entry entry;
@@ -83,6 +94,7 @@ class Connectors {
 
   void begin_run();
   void emit_event(Run& run, Source& source);
+  void send_event(Run& run, Source& source, v1::SyncEvent event);
   void emit_logs(Run& run, Source& source);
   void emit_operation();
   void emit_poison();

@@ -23,7 +23,7 @@ class LetterBox final : public kafka::Producer {
     return {};
   }
   int poll(std::chrono::milliseconds wait) override {
-    if (!kafka_.up || kafka_.letters == ModelKafka::Letters::kUnanswered) {
+    if (!kafka_.up() || kafka_.letters == ModelKafka::Letters::kUnanswered) {
       pass(wait.count() * kMs);
       return 0;
     }
@@ -68,9 +68,15 @@ std::int64_t ModelKafka::append(const kafka::TopicPartition& at, Entry entry) {
   return log.high() - 1;
 }
 
+void ModelKafka::set_up(bool up) {
+  if (up_ && !up) down_since_ns_ = now_ns();
+  if (!up_ && up) outages_.emplace_back(down_since_ns_, now_ns());
+  up_ = up;
+}
+
 void ModelKafka::refresh_watermarks() {
-  if (!up) return;
-  for (const auto& [at, log] : logs_) watermarks_[at] = {log.low, log.high()};
+  if (!up_) return;
+  for (const auto& [at, log] : logs_) watermarks_[at] = {log.low, log.high(), std::chrono::steady_clock::now()};
 }
 
 // The group
@@ -186,7 +192,7 @@ void ModelConsumer::attend_the_group() {
 }
 
 kafka::Message ModelConsumer::poll() {
-  if (!kafka_.up) {
+  if (!kafka_.up()) {
     if (!std::exchange(told_down_, true)) events_.on_error({kafka::Errc::kUnreachable, "no broker of the model answers"}, {});
     return {};
   }

@@ -50,7 +50,10 @@ class ModelKafka {
   void truncate(const kafka::TopicPartition& at, std::int64_t low) { logs_.at(at).low = low; }
 
   // Trouble.
-  bool up = true;
+  [[nodiscard]] bool up() const noexcept { return up_; }
+  void set_up(bool up);
+  /// From and to, in true time.
+  [[nodiscard]] const std::vector<std::pair<std::int64_t, std::int64_t>>& outages() const noexcept { return outages_; }
   /// What consumers think the watermarks are becomes what they are. Nothing happens while it is down.
   void refresh_watermarks();
   enum class Letters { kTaken, kUnanswered, kRefused };
@@ -85,6 +88,9 @@ class ModelKafka {
   std::vector<std::unique_ptr<Member>> members_;
   std::uint64_t generation_ = 1;
   bool preparing_ = false;
+  bool up_ = true;
+  std::int64_t down_since_ns_ = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>> outages_;
 };
 
 class ModelConsumer final : public kafka::Consumer {

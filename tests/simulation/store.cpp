@@ -126,7 +126,7 @@ StoreResult<> FaultyWriter::commit(const Batch& batch) {
   const Fate fate = std::exchange(next, Fate::kDone);
   if (fate == Fate::kFails) return trouble("the model store fails this commit");
   if (auto done = writer_->commit(batch); !done) return done;
-  witness_.committed(collector_, batch);
+  witness_.committed(collector_, batch, std::exchange(decided_after_ns_, given_ns));
   dead_ = fate == Fate::kDies;
   if (fate == Fate::kAnswerLost) return trouble("the model store's answer is lost");
   return {};

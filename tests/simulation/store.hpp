@@ -1,10 +1,12 @@
 // The store that the model collectors share, what goes wrong with it, and what must hold after each of its commits.
 #pragma once
 
+#include "collector/liveness.hpp"
 #include "collector/store/store.hpp"
 #include "runfold/v1/run.pb.h"
 #include "tests/simulation/failure.hpp"
 #include "tests/simulation/kafka.hpp"
+#include "tests/simulation/time.hpp"
 
 #include <map>
 #include <memory>
@@ -48,10 +50,15 @@ enum class Fate {
 class Witness {
  public:
   using At = std::pair<std::string, std::int32_t>;
-  Witness(const ModelKafka& kafka, const Trace& trace) : kafka_(kafka), trace_(trace) {}
+  /// `log_times_are_true`: the broker says when a record was written, so nobody who is heard may be called lost.
+  Witness(const ModelKafka& kafka, const Trace& trace, const collector::LivenessLimits& limits, const bool& log_times_are_true)
+      : kafka_(kafka), trace_(trace), limits_(limits), log_times_are_true_(log_times_are_true) {}
 
   void claimed(int collector, const std::vector<collector::Claim>& claims);
-  void committed(int collector, const collector::Batch& batch);
+  /// What is in the batch was decided after `decided_after_ns`.
+  void committed(int collector, const collector::Batch& batch, std::int64_t decided_after_ns);
+  /// The collectors' clock is set to another time.
+  void clock_set() { clock_set_ns_.push_back(now_ns()); }
   /// The first promise that was broken; empty: none.
   [[nodiscard]] const std::string& broken() const noexcept { return broken_; }
 
@@ -63,14 +70,20 @@ class Witness {
 
  private:
   void check_partition(int collector, const collector::PartitionRow& row);
-  void check_run(const collector::RunRow& row);
+  void check_run(const collector::RunRow& row, std::int64_t decided_after_ns);
+  void check_end(const collector::RunKey& key, const v1::Run& before, const v1::Run& run, std::int64_t decided_after_ns);
+  void check_logs(const collector::RunLogsRow& row, const collector::Batch& batch);
   void check_outbox(const collector::OutboxRow& row);
 
   const ModelKafka& kafka_;
   const Trace& trace_;
+  const collector::LivenessLimits& limits_;
+  const bool& log_times_are_true_;
   std::map<At, int> owners_;
   std::map<At, std::int64_t> offsets_;
   std::map<collector::RunKey, v1::Run> runs_;
+  std::map<collector::RunKey, std::uint64_t> log_records_;
+  std::vector<std::int64_t> clock_set_ns_;
   /// Sink and idempotency key to payload.
   std::map<std::pair<std::string, std::string>, std::string> outbox_;
   std::map<collector::RunKey, std::vector<std::uint64_t>> published_;
@@ -83,9 +96,11 @@ class Witness {
 class FaultyWriter final : public collector::Writer {
  public:
   FaultyWriter(int collector, std::unique_ptr<collector::Writer> writer, Witness& witness, const bool& store_is_up)
-      : collector_(collector), writer_(std::move(writer)), witness_(witness), store_is_up_(store_is_up) {}
+      : collector_(collector), writer_(std::move(writer)), witness_(witness), store_is_up_(store_is_up), decided_after_ns_(now_ns()) {}
 
   Fate next = Fate::kDone;
+  /// When the job under way was given.
+  std::int64_t given_ns = 0;
 
   collector::StoreResult<std::vector<collector::Claim>> claim(std::span<const std::pair<std::string, std::int32_t>> partitions) override;
   collector::StoreResult<> commit(const collector::Batch& batch) override;
@@ -102,6 +117,8 @@ class FaultyWriter final : public collector::Writer {
   Witness& witness_;
   const bool& store_is_up_;
   bool dead_ = false;
+  /// When the last commit was given, or this writer was made: what the next one holds was decided after it.
+  std::int64_t decided_after_ns_ = 0;
 };
 
 }  // namespace runfold::simulation

@@ -27,13 +27,14 @@ std::optional<std::int64_t> Witness::offset(const At& at) const {
   return found == offsets_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void Witness::committed(int collector, const collector::Batch& batch) {
+void Witness::committed(int collector, const collector::Batch& batch, std::int64_t decided_after_ns) {
   ++commits_;
   trace_("  store: collector ", collector, " committed ", batch.runs.size(), " runs, ", batch.run_logs.size(), " run_logs, ",
          batch.outbox.size(), " outbox rows, ", batch.partitions.size(), " offsets");
   try {
     for (const auto& row : batch.partitions) check_partition(collector, row);
-    for (const auto& row : batch.runs) check_run(row);
+    for (const auto& row : batch.runs) check_run(row, decided_after_ns);
+    for (const auto& row : batch.run_logs) check_logs(row, batch);
     for (const auto& row : batch.outbox) check_outbox(row);
   } catch (const Failure& failure) {
     if (broken_.empty()) broken_ = failure.what();  // Thrown here, the collector would take it for trouble of its own.
@@ -60,7 +61,7 @@ void Witness::check_partition(int collector, const collector::PartitionRow& row)
   if (row.next_offset) offsets_[{row.topic, row.partition}] = next;
 }
 
-void Witness::check_run(const collector::RunRow& row) {
+void Witness::check_run(const collector::RunRow& row, std::int64_t decided_after_ns) {
   v1::Run run;
   if (!run.ParseFromString(row.snapshot)) throw Failure("the snapshot of " + name(row.key) + " cannot be read");
   v1::Run& before = runs_[row.key];
@@ -72,6 +73,7 @@ void Witness::check_run(const collector::RunRow& row) {
       (run.status() != v1::RUN_STATUS_FINISHED || run.result_source() != v1::RESULT_SOURCE_DECLARED)) {
     throw Failure(name(row.key) + ": a declared result gave way to what is not declared");
   }
+  check_end(row.key, before, run, decided_after_ns);
   before = std::move(run);
 }
 

@@ -7,8 +7,19 @@
 
 namespace runfold::simulation {
 
+namespace {
+
+/// More than any run may be silent, with what the collector waits before and between its looks. Unit: seconds.
+constexpr std::int64_t kLongEnough = 120;
+
+}  // namespace
+
 World::World(std::uint64_t seed, Stores stores, const Trace& trace)
-    : random_(seed), trace_(trace), kafka_(random_, trace), connectors_(random_, kafka_, manners_, trace), witness_(kafka_, trace) {
+    : random_(seed),
+      trace_(trace),
+      kafka_(random_, trace),
+      connectors_(random_, kafka_, manners_, trace),
+      witness_(kafka_, trace, limits_, log_times_are_true_) {
   set_time(kBegin);
   const auto sometimes = [this](std::size_t percent_of_seeds, std::size_t value) { return random_.percent(percent_of_seeds) ? value : 0; };
   manners_.duplicated = sometimes(60, 5);
@@ -34,6 +45,12 @@ World::World(std::uint64_t seed, Stores stores, const Trace& trace)
   options.runs_in_memory = random_.percent(50) ? 1 + random_.below(4) : 1'000;
   options.commit_rows = 1 + random_.below(12);
   options.record_bytes = 4'000;
+  limits_.silence = std::chrono::seconds(60);
+  limits_.settle = std::chrono::seconds(10);
+  limits_.connectors["connector-2"].max_duration = std::chrono::minutes(3);
+  log_times_are_true_ = !manners_.create_time;
+  options.liveness = limits_;
+  options.wall_clock = [this] { return now_ns() + wall_skew_ns_; };
   const std::size_t collectors = 1 + random_.below(3);
   // Nobody else may be writing a run whose records stand in two partitions.
   manners_.follow_partitions = collectors == 1;
@@ -85,8 +102,24 @@ void World::act() {
     pass(random_.between(kMs, 300 * kMs));
     kafka_.refresh_watermarks();
   } else {
-    pass(random_.between(kSecond, 20 * kSecond));
+    let_pass(random_.between(1, random_.percent(30) ? 100 : 10), true);
+  }
+}
+
+void World::let_pass(std::int64_t seconds, bool runs_live) {
+  trace_("  ", seconds, " s pass");
+  const std::size_t pace = random_.percent(25) ? 2 : 30;
+  for (; seconds > 0; --seconds) {
+    pass(kSecond);
+    if (runs_live) connectors_.keep_alive();
+    connectors_.deliver(20);
     kafka_.refresh_watermarks();
+    for (const auto& collector : collectors_) {
+      if (!collector->runs() || collector->halted) continue;
+      collector->turn(random_.below(pace));
+      while (collector->jobs() > 0 && random_.percent(95)) collector->run_job(Fate::kDone);
+    }
+    check();
   }
 }
 
@@ -107,7 +140,7 @@ void World::trouble() {
       return;
     case 1:
       trace_("  Kafka goes down");
-      kafka_.up = false;
+      kafka_.set_up(false);
       return;
     case 2:
     case 3:
@@ -140,6 +173,12 @@ void World::trouble() {
       kafka_.rebalance();
       return;
     case 12:
+      if (random_.percent(50)) {
+        witness_.clock_set();
+        wall_skew_ns_ = random_.between(-10 * kMinute, 10 * kMinute);
+        trace_("  the collectors' clock is set, and wrong by ", wall_skew_ns_ / kSecond, " s");
+        return;
+      }
       kafka_.letters = static_cast<ModelKafka::Letters>(random_.below(3));
       return;
     default:
@@ -153,9 +192,10 @@ void World::trouble() {
 }
 
 void World::mend() {
-  if (!store_is_up_ || !kafka_.up) {
+  if (!store_is_up_ || !kafka_.up()) {
     trace_("  the store and Kafka are up");
-    store_is_up_ = kafka_.up = true;
+    store_is_up_ = true;
+    kafka_.set_up(true);
   } else if (Collector* gone = any([](const Collector& c) { return !c.runs(); })) {
     trace_("  collector ", gone->id(), " starts");
     gone->start();
@@ -170,17 +210,27 @@ void World::mend() {
 
 void World::settle() {
   store_is_up_ = true;
-  kafka_.up = true;
+  kafka_.set_up(true);
   kafka_.letters = ModelKafka::Letters::kTaken;
-  connectors_.deliver_all();
   for (const auto& collector : collectors_) {
-    if (!collector->runs()) {
-      kafka_.expire(kafka_.member(collector->id()));
-      if (collector->id() == 0) collector->start();
-    }
+    if (!collector->runs()) kafka_.expire(kafka_.member(collector->id()));
     collector->halted = false;
     collector->set_stuck(false);
   }
+  connectors_.deliver_what_is_not_late();
+  until_all_is_committed();
+  // What has gone silent is lost, and what comes late calls it back, for as long as it does.
+  if (random_.percent(50)) let_pass(kLongEnough, false);
+  connectors_.deliver_all();
+  until_all_is_committed();
+  let_pass(kLongEnough, false);
+  for (const auto& collector : collectors_) {
+    if (collector->runs()) collector->stop();
+  }
+  check();
+}
+
+void World::until_all_is_committed() {
   const auto all_committed = [this] {
     return std::ranges::all_of(kafka_.logs(), [this](const auto& log) {
       return witness_.offset({log.first.topic, log.first.partition}).value_or(0) == log.second.high();
@@ -195,12 +245,7 @@ void World::settle() {
     }
     pass(250 * kMs);
     kafka_.refresh_watermarks();
-    if (all_committed()) {
-      for (const auto& collector : collectors_) {
-        if (collector->runs()) collector->stop();
-      }
-      return check();
-    }
+    if (all_committed()) return;
   }
   std::string behind;
   for (const auto& [at, log] : kafka_.logs()) {

@@ -29,7 +29,10 @@ class World {
   void act();
   void trouble();
   void mend();
+  /// Seconds pass; runs that live show it.
+  void let_pass(std::int64_t seconds, bool runs_live);
   void settle();
+  void until_all_is_committed();
   void check() const;
   void run_job(Collector& collector);
   /// Absent when there is none that is fit.
@@ -39,11 +42,15 @@ class World {
   Random random_;
   const Trace& trace_;
   Manners manners_;
+  collector::LivenessLimits limits_;
+  bool log_times_are_true_ = true;
   ModelKafka kafka_;
   Connectors connectors_;
   std::unique_ptr<Storage> storage_;
   Witness witness_;
   bool store_is_up_ = true;
+  /// What the collectors' clocks are wrong by.
+  std::int64_t wall_skew_ns_ = 0;
   std::vector<std::unique_ptr<Collector>> collectors_;
   std::size_t actions_ = 0;
   /// Chance of trouble an action. Unit: 1 in 1,000.
