@@ -25,6 +25,10 @@ void PartitionClock::not_later_than(TimeNs now_ns) noexcept {
   covered_until_ns = now_ns;
 }
 
+void CaughtUp::not_later_than(TimeNs now_ns) noexcept {
+  if (at_ns_ > now_ns || (ahead_ && ahead_->at_ns > now_ns)) *this = {};
+}
+
 void CaughtUp::observe(std::int64_t next_offset, std::int64_t high, TimeNs asked_at_ns) noexcept {
   if (ahead_ && next_offset >= ahead_->offset) {
     at_ns_ = std::max(at_ns_, ahead_->at_ns);

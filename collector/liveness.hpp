@@ -54,6 +54,9 @@ class CaughtUp {
  public:
   /// The consumer goes on at `next_offset`; at `asked_at_ns` the partition ended at `high`.
   void observe(std::int64_t next_offset, std::int64_t high, TimeNs asked_at_ns) noexcept;
+  /// The wall clock says that it is `now_ns`: what was known by one that was ahead is not known any more, or it would
+  /// seem to have been read until the clock gets there again.
+  void not_later_than(TimeNs now_ns) noexcept;
   /// 0: not known.
   [[nodiscard]] TimeNs at_ns() const noexcept { return at_ns_; }
 

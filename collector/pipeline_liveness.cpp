@@ -30,6 +30,7 @@ void PipelineImpl::observe(Clock::time_point now) {
   for (Partition& partition : partitions_.all()) {
     if (partition.source == Source::kOperations || partition.state != Partition::State::kReading || partition.doubt) continue;
     partition.clock.not_later_than(wall_now_ns_);
+    partition.caught_up.not_later_than(wall_now_ns_);
     // A watermark tells of the moment at which the broker was asked: while Kafka is away, nothing new is observed.
     if (const auto marks = consumer_->watermarks(partition.at)) {
       const TimeNs asked_at_ns = wall_now_ns_ - std::max<TimeNs>(0, std::chrono::nanoseconds(now - marks->asked_at).count());
@@ -47,7 +48,7 @@ void PipelineImpl::observe(Clock::time_point now) {
 bool PipelineImpl::is_current(const Partition& partition) const {
   if (partition.state == Partition::State::kStopped) return true;  // An operator was told; the other topic tells of its runs.
   return partition.state == Partition::State::kReading && !partition.doubt && partition.clock.settled() &&
-         partition.caught_up.at_ns() >= wall_now_ns_ - kBehind.count();
+         partition.caught_up.at_ns() >= wall_now_ns_ - kBehind.count() && partition.caught_up.at_ns() <= wall_now_ns_;
 }
 
 bool PipelineImpl::may_judge(const Partition& events) {

@@ -84,6 +84,20 @@ TEST(CaughtUp, IsTheMomentOfAWatermarkThatTheConsumerHasReached) {
   EXPECT_EQ(caught_up.at_ns(), 500) << "Kafka has not answered since";
 }
 
+TEST(CaughtUp, IsNotKnownAnyMoreWhenTheWallClockIsSetBack) {
+  CaughtUp caught_up;
+  caught_up.observe(10, 10, 1'000);
+  caught_up.observe(10, 20, 1'100);
+  caught_up.not_later_than(1'200);
+  EXPECT_EQ(caught_up.at_ns(), 1'000) << "the clock went on";
+  caught_up.not_later_than(500);
+  EXPECT_EQ(caught_up.at_ns(), 0) << "else it would count as read up to 1000, whatever lies there";
+  caught_up.observe(20, 30, 600);
+  EXPECT_EQ(caught_up.at_ns(), 0) << "nor does a watermark of a time to come";
+  caught_up.observe(30, 40, 700);
+  EXPECT_EQ(caught_up.at_ns(), 600);
+}
+
 // The limits
 
 TEST(LivenessLimits, HeartbeatsPromisedMayBeMissedSomeTimesButHalfAMinuteAtLeast) {
