@@ -7,8 +7,8 @@
 namespace runfold::collector {
 namespace {
 
-/// Watermarks are about a second old at most: those seen this long after an event are of after it.
-constexpr std::chrono::seconds kMarksAreOfNow{2};
+/// How long the record itself, or another of after it, may take to come.
+constexpr std::chrono::seconds kRecordsTell{2};
 /// More are counted, not named: a line is to be read.
 constexpr std::size_t kMostNamed = 10;
 
@@ -74,9 +74,9 @@ bool PipelineImpl::judge_by_record(Partition& partition, const kafka::InRecord& 
 void PipelineImpl::judge_by_watermarks(Clock::time_point now) {
   if (!inbox_.empty()) return;  // Records of it may wait there.
   for (Partition& partition : partitions_.all()) {
-    if (!partition.doubt || partition.state != Partition::State::kReading || now < partition.doubt->since + kMarksAreOfNow) continue;
+    if (!partition.doubt || partition.state != Partition::State::kReading || now < partition.doubt->since + kRecordsTell) continue;
     const auto marks = consumer_->watermarks(partition.at);
-    if (!marks) continue;
+    if (!marks || marks->asked_at <= partition.doubt->since) continue;  // Kafka has not answered since: they tell of before.
     const Place place = judge(partition, *marks);
     if (place.kind == Place::Kind::kThereAgain) {
       // Its last record may be there again too; when it is not, this is the oldest one.
