@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <google/protobuf/util/time_util.h>
+
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -16,11 +18,16 @@
 namespace runfold::collector::test {
 namespace {
 
+using google::protobuf::util::TimeUtil;
 using runfold::test::lines_with;
 using runfold::test::Program;
 using runfold::test::wait_until;
 
 constexpr auto kPatience = std::chrono::seconds(60);
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 /// A program that has ended.
 struct Ran {
@@ -167,17 +174,20 @@ TEST_F(Replay, ThatWasKilledGoesOnWithResumeAndEndsTheSame) {
 TEST_F(Replay, OfATimeTakesTheRecordsOfThatTimeOnly) {
   CollectorUnderTest collector("times");
   auto producer = std::move(kafka::Producer::create(broker_properties(), {}).value());
-  const std::int64_t start_ms = 1'700'000'000'000;  // 2023-11-14T22:13:20Z
+  // The broker says when a record was written, by the clock of this machine.
+  std::vector<std::int64_t> before_ms;
   for (int i = 0; i < 4; ++i) {
-    const std::string run_id = "run-" + std::to_string(i);
-    const std::string value = started(run_id);
-    producer
-        ->produce({.topic = collector.topics().events, .key = "all", .value = value, .headers = {}, .timestamp_ms = start_ms + i * 1000}, 1)
-        .value();
+    before_ms.push_back(now_ms() + 1);
+    ASSERT_TRUE(wait_until([&] { return now_ms() >= before_ms.back(); }));
+    const std::string value = started("run-" + std::to_string(i));
+    producer->produce({.topic = collector.topics().events, .key = "all", .value = value, .headers = {}}, 1).value();
     ASSERT_EQ(producer->flush(kPatience), 0U);
   }
+  const std::string from = TimeUtil::ToString(TimeUtil::MillisecondsToTimestamp(before_ms[1]));
+  std::string to = TimeUtil::ToString(TimeUtil::MillisecondsToTimestamp(before_ms[3] + 3'600'000));
+  to.replace(to.size() - 1, 1, "+01:00");
   const std::string rebuilt = "sqlite:" + collector.store_path().string();
-  const Ran replayed = replay(collector, rebuilt, {"--from", "2023-11-14T22:13:21Z", "--to", "2023-11-14T23:13:23+01:00"});
+  const Ran replayed = replay(collector, rebuilt, {"--from", from, "--to", to});
   ASSERT_EQ(replayed.exit_code, 0) << replayed.err;
   const auto runs = [&] {
     std::string ids;
