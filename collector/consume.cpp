@@ -48,10 +48,6 @@ std::vector<std::pair<std::string, std::int32_t>> Partitions::unclaimed() const 
   return names;
 }
 
-bool Partitions::any_changed() const noexcept {
-  return std::ranges::any_of(partitions_, &Partition::changed);
-}
-
 std::vector<PartitionRow> Partitions::take_changed() {
   std::vector<PartitionRow> rows;
   for (Partition& partition : partitions_) {

@@ -86,7 +86,6 @@ class Partitions {
     partition.last = last_record(record);
     partition.changed = true;
   }
-  [[nodiscard]] bool any_changed() const noexcept;
   /// How far each partition has come that changed since the last call.
   [[nodiscard]] std::vector<PartitionRow> take_changed();
 

@@ -31,17 +31,23 @@ struct Load {
   std::uint32_t rate = 0;
 };
 
+/// As long as the ids that connectors have.
+std::string uuid_like(char kind, std::uint32_t number) {
+  const std::string digits = std::to_string(number);
+  return std::string(8, kind) + "-0000-4000-8000-" + std::string(12 - digits.size(), '0') + digits;
+}
+
 /// The event of a run at a place in its life: Started, pairs of StepStarted and StepCompleted with Progress between, Completed.
 SyncEvent make_event(const Load& load, std::uint32_t run, std::uint32_t place) {
   constexpr std::int64_t kEpochMs = 1'790'000'000'000;
   SyncEvent event;
   auto& identity = *event.mutable_identity();
-  identity.set_run_id("bench-run-" + std::to_string(run));
+  identity.set_run_id(uuid_like('a', run));
   identity.set_connector_id("bench-connector-" + std::to_string(run % 20));
   identity.set_version("1.4.2");
   identity.set_site("site-" + std::to_string(run % 100));
   identity.set_attempt(1);
-  identity.set_source_id("source-" + std::to_string(run));
+  identity.set_source_id(uuid_like('b', run));
   event.set_sequence(place + 1);
   *event.mutable_occurred_at() = TimeUtil::MillisecondsToTimestamp(kEpochMs + std::int64_t{run} * 10 + std::int64_t{place} * 20);
   const std::uint32_t last = load.events_per_run - 1;

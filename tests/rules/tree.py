@@ -38,6 +38,8 @@ FORBIDDEN_WORDS = [
 # The one place that asks again and again, with a deadline: what happens in another process wakes nobody here.
 ASKS_AGAIN = "tests/support/wait_until.hpp"
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+TEST = re.compile(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", re.MULTILINE)
+GUARANTEES = "docs/GUARANTEES.md"
 OURS = ("transport/", "producer/", "collector/", "sinks/", "cli/", "tests/", "runfold/v1/")
 
 
@@ -82,6 +84,19 @@ def check_file(path):
                 yield number, f"'{word.search(line).group()}': {why}"
 
 
+def check_guarantees(tracked):
+    """Each test that docs/GUARANTEES.md names is there."""
+    tests = set()
+    for path in tracked:
+        if path.startswith("tests/") and path.endswith(".cpp"):
+            tests.update(f"{suite}.{name}" for suite, name in TEST.findall(Path(path).read_text(encoding="utf-8")))
+    suites = {test.split(".")[0] for test in tests}
+    for number, line in enumerate(Path(GUARANTEES).read_text(encoding="utf-8").splitlines(), 1):
+        for suite, name in re.findall(r"`([A-Z]\w+)\.(\w+|\*)`", line):
+            if suite not in suites if name == "*" else f"{suite}.{name}" not in tests:
+                yield f"{GUARANTEES}:{number}: there is no test {suite}.{name}"
+
+
 def main():
     tracked = subprocess.run(["git", "ls-files", "-z"], check=True, capture_output=True, text=True).stdout.split("\0")[:-1]
     broken = []
@@ -92,6 +107,7 @@ def main():
             broken.append(f"{path}: util, common, helper and manager say nothing; name what it does")
         if path.endswith((".cpp", ".hpp", ".ts", ".tsx", ".proto")) and path != "tests/rules/tree.py":
             broken += [f"{path}:{number}: {problem}" for number, problem in check_file(path)]
+    broken += check_guarantees([path for path in tracked if Path(path).is_file()])
     print("\n".join(broken) or f"{len(tracked)} files follow the rules")
     return 1 if broken else 0
 
