@@ -58,11 +58,29 @@ endfunction()
 # One GoogleTest program of a folder's .cpp files, and a ctest test that runs it.
 function(runfold_test name)
   cmake_parse_arguments(ARG "" "FOLDER;PCH;LABEL" "USES;LINKS;LAUNCHER" ${ARGN})
-  runfold_program(${name} SOURCES "${ARG_FOLDER}/*.cpp" USES test_support ${ARG_USES} LINKS ${ARG_LINKS} GTest::gmock_main PCH ${ARG_PCH})
+  if(ARG_PCH)
+    set(pch PCH ${ARG_PCH}_test)
+  endif()
+  runfold_program(${name} SOURCES "${ARG_FOLDER}/*.cpp" USES test_support ${ARG_USES} LINKS ${ARG_LINKS} GTest::gmock_main ${pch})
   if(TARGET ${name})
+    # What is tested is optimised; the tests themselves compile in a third of the time without.
+    target_compile_options(${name} PRIVATE -O0)
     add_test(NAME ${name} COMMAND ${ARG_LAUNCHER} $<TARGET_FILE:${name}> WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT 600 SKIP_RETURN_CODE 77)
   endif()
+endfunction()
+
+# runfold_pch(NAME HEADERS header... LINKS library... [OPTIONS option...])
+#
+# A precompiled header for PCH NAME, and what those who use it must see.
+function(runfold_pch name)
+  cmake_parse_arguments(ARG "" "" "HEADERS;LINKS;OPTIONS" ${ARGN})
+  add_library(runfold_pch_${name}_uses INTERFACE)
+  target_link_libraries(runfold_pch_${name}_uses INTERFACE ${ARG_LINKS})
+  add_library(runfold_pch_${name} OBJECT cmake/pch.cpp)
+  target_compile_options(runfold_pch_${name} PRIVATE -Wpedantic ${ARG_OPTIONS})
+  target_link_libraries(runfold_pch_${name} PRIVATE runfold_pch_${name}_uses)
+  target_precompile_headers(runfold_pch_${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 
 # Warnings and, where it helps, a precompiled header shared by all who use the same one.
