@@ -1,4 +1,4 @@
-// runfold api-failures: the Container API calls that failed, of one run or of all.
+// runfold api-failures: the Container API calls that failed, of one run, of all, or grouped by what they have in common.
 #include "cli/command.hpp"
 #include "cli/duration.hpp"
 #include "cli/query.hpp"
@@ -22,6 +22,7 @@ Examples:
   runfold api-failures RUN_ID            the failing calls of one run, with the response bodies
   runfold api-failures --limit 50        the latest of all runs
   runfold api-failures RUN_ID --json     one JSON document a line
+  runfold api-failures --grouped         which failures there are, how often, since when; the last seen first
 Times are UTC.)";
 
 struct Flags {
@@ -29,6 +30,7 @@ struct Flags {
   std::string run_id;
   std::size_t limit = 20;
   bool all = false;
+  bool grouped = false;
 };
 
 /// A body's beginning, fit for a line of its own.
@@ -57,7 +59,43 @@ void print_failure(const json::object& failure, bool name_run, Streams& streams)
   if (const std::string body = text_of(failure, "body"); !body.empty()) out << "    " << printable(first_of_body(body)) << "\n";
 }
 
+int show_groups(const Flags& flags, Streams& streams) {
+  Table table({{"COUNT", true},
+               {"STATUS"},
+               {"METHOD"},
+               {"URI"},
+               {"CONNECTOR"},
+               {"FIRST SEEN (UTC)"},
+               {"LAST SEEN (UTC)"},
+               {"SITES", true},
+               {"FIRST VERSION"}});
+  const auto on_item = [&](const json::object& group) {
+    if (flags.query.json) {
+      streams.out << json::serialize(group) << "\n";
+      return;
+    }
+    const json::value* sites = group.if_contains("sites");
+    const std::string named = std::to_string(sites != nullptr && sites->is_array() ? sites->get_array().size() : 0);
+    const std::string code = text_of(group, "code");
+    table.add({{text_of(group, "count")},
+               {code.empty() ? "---" : code, Tone::kBad},
+               {text_of(group, "method")},
+               {text_of(group, "uri_template")},
+               {text_of(group, "connector_id")},
+               {format_time(text_of(group, "first_seen_at"), false)},
+               {format_time(text_of(group, "last_seen_at"), false)},
+               {named + (text_of(group, "more_sites") == "true" ? "+" : "")},
+               {text_of(group, "first_version")}});
+  };
+  const auto count = for_each_item(flags.query, "/api/v1/api-failure-groups", {}, flags.all ? 0 : flags.limit, on_item);
+  if (!flags.query.json && !table.empty()) table.print(streams.out, streams.colour);
+  if (!count) return report(streams, count.error());
+  if (*count == 0 && !flags.query.json) streams.err << "No failed Container API calls.\n";
+  return kOk;
+}
+
 int show(const Flags& flags, Streams& streams) {
+  if (flags.grouped) return show_groups(flags, streams);
   const std::string path =
       flags.run_id.empty() ? "/api/v1/api-failures" : "/api/v1/runs/" + http::percent_encode(flags.run_id) + "/api-failures";
   const auto on_item = [&](const json::object& failure) {
@@ -79,7 +117,8 @@ void add_api_failures(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("api-failures", "Show the Container API calls that failed");
   auto flags = std::make_shared<Flags>();
   command->footer(kFooter);
-  command->add_option("RUN_ID", flags->run_id, "Only of this run");
+  CLI::Option* run = command->add_option("RUN_ID", flags->run_id, "Only of this run");
+  command->add_flag("--grouped", flags->grouped, "Count the calls of all runs that failed in the same way")->excludes(run);
   CLI::Option* limit = command->add_option("--limit", flags->limit, "How many")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_flag("--all", flags->all, "All of them")->excludes(limit);
   add_query_flags(*command, flags->query);

@@ -1,4 +1,5 @@
 // A failing Container API call, from the log record that reports it.
+#include "collector/fold_fingerprint.hpp"
 #include "collector/fold_logs.hpp"
 #include "runfold/v1/api_failure.pb.h"
 
@@ -59,6 +60,9 @@ ApiFailureRow api_failure_row(const LogBatchView& batch, std::size_t index, Time
   row.at_ns = at_ns;
   row.code = call.response_code;
   row.origin = {origin.partition, origin.offset};
+  row.version = batch.identity.version;
+  const bool answered = call.response_code || !call.response_body.empty();
+  row.kind = api_failure_kind(call.method, call.request_uri, call.response_code, answered ? call.response_body : call.transport_error);
 
   v1::ApiFailure failure;
   failure.set_failure_id(row.failure_id);

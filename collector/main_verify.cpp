@@ -51,14 +51,18 @@ void print(const Difference& difference, bool json) {
 
 void print(const Verdict& verdict, bool json) {
   if (json) {
-    const boost::json::object document{{"same", verdict.differences == 0},   {"runs", verdict.runs},
-                                       {"log_records", verdict.log_records}, {"api_failures", verdict.api_failures},
-                                       {"operations", verdict.operations},   {"differences", verdict.differences}};
+    const boost::json::object document{{"same", verdict.differences == 0},
+                                       {"runs", verdict.runs},
+                                       {"log_records", verdict.log_records},
+                                       {"api_failures", verdict.api_failures},
+                                       {"api_failure_groups", verdict.api_failure_groups},
+                                       {"operations", verdict.operations},
+                                       {"differences", verdict.differences}};
     std::cout << boost::json::serialize(document) << "\n";
   } else {
     std::cout << (verdict.differences == 0 ? "same" : "different") << ": " << verdict.runs << " runs, " << verdict.log_records
-              << " log records, " << verdict.api_failures << " API failures, " << verdict.operations << " operations compared, "
-              << verdict.differences << " differences\n";
+              << " log records, " << verdict.api_failures << " API failures in " << verdict.api_failure_groups << " groups, "
+              << verdict.operations << " operations compared, " << verdict.differences << " differences\n";
   }
 }
 

@@ -83,7 +83,8 @@ class Metrics::Impl {
                        .Help("From the emission of the oldest record of a batch to the batch being queryable.")
                        .Register(registry_)
                        .Add({}, kFreshnessSeconds)) {
-    for (const char* kind : {"runs", "log_records", "api_failures", "operations", "rejected"}) removed_.Add({{"kind", kind}});
+    for (const char* kind : {"runs", "log_records", "api_failures", "api_failure_groups", "operations", "rejected"})
+      removed_.Add({{"kind", kind}});
     gauge("runfold_build_info", "The version of this collector; always 1.").Add({{"version", RUNFOLD_VERSION}}).Set(1);
   }
 

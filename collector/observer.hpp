@@ -22,7 +22,7 @@ class Observer {
   virtual void lag(std::string_view topic, std::int32_t partition, std::int64_t records) = 0;
   /// The partition is another member's now: its lag is no longer ours to show.
   virtual void lag_gone(std::string_view topic, std::int32_t partition) = 0;
-  /// Retention removed some: `kind` is "runs", "log_records", "api_failures", "operations" or "rejected".
+  /// Retention removed some: `kind` is "runs", "log_records", "api_failures", "api_failure_groups", "operations" or "rejected".
   virtual void removed(std::string_view kind, std::uint64_t count) = 0;
   /// How much stands in the store: `kind` is "runs", "logs", "file" or "free".
   virtual void store_bytes(std::string_view kind, std::uint64_t bytes) = 0;

@@ -80,6 +80,7 @@ void Trimmer::tell(const Trimmed& trimmed) {
   removed("runs", trimmed.runs);
   removed("log_records", trimmed.log_records);
   removed("api_failures", trimmed.api_failures);
+  removed("api_failure_groups", trimmed.api_failure_groups);
   removed("operations", trimmed.operations);
   removed("rejected", trimmed.rejected);
   observer_.store_bytes("runs", trimmed.runs_bytes);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -103,6 +104,18 @@ struct PendingLogs {
   std::string batch;
 };
 
+/// What failing Container API calls have in common when the same trouble was met again.
+struct ApiFailureKind {
+  /// Of the members below and the response code; equal on every machine. See collector/fold_fingerprint.hpp.
+  std::string fingerprint;
+  std::string method;
+  /// The request URI with {id} for what looks like an identifier and {} for values of its query.
+  std::string uri_template;
+  /// The beginning of the response body, or of what went wrong where no response came, with {n} for what varies.
+  std::string body;
+  bool operator==(const ApiFailureKind&) const = default;
+};
+
 /// One failing Container API call.
 struct ApiFailureRow {
   /// Names the failure for ever: it is derived from the record that it came in.
@@ -116,7 +129,28 @@ struct ApiFailureRow {
   std::string payload;
   /// On the logs topic.
   RecordPlace origin{};
+  /// What the group that it counts in is made of; stored with the group only.
+  std::string version;
+  ApiFailureKind kind;
 };
+
+/// All failing calls of one connector with one fingerprint, counted.
+struct ApiFailureGroupRow {
+  std::string connector_id;
+  ApiFailureKind kind;
+  std::optional<std::uint32_t> code;
+  std::uint64_t count = 0;
+  TimeNs first_ns = 0;
+  TimeNs last_ns = 0;
+  /// Of the connector, at the first of them; empty when that one did not say.
+  std::string first_version;
+  /// In the order of bytes, the first kMaxGroupSites; one more says that there are more.
+  std::vector<std::string> sites;
+  /// Of the logs topic, by partition.
+  std::vector<OffsetBounds> offsets;
+  bool operator==(const ApiFailureGroupRow&) const = default;
+};
+inline constexpr std::size_t kMaxGroupSites = 32;
 
 /// The newest state of an operation; no payload: it was removed.
 struct OperationRow {

@@ -80,6 +80,7 @@ class Comparison {
   StoreResult<Verdict> run() {
     if (const auto done = runs(); !done) return done.error();
     if (const auto done = api_failures(); !done) return done.error();
+    if (const auto done = api_failure_groups(); !done) return done.error();
     if (const auto done = operations(); !done) return done.error();
     return verdict_;
   }
@@ -250,6 +251,69 @@ class Comparison {
       return compare_payloads<v1::ApiFailure>(row, a.payload, b.payload);
     };
     return merge(walk(a_), walk(b_), order, both, only_a, only_b);
+  }
+
+  // Groups of API failures
+
+  StoreResult<> api_failure_groups() {
+    const auto walk = [](Query& query) {
+      return Walk<ApiFailureGroupRow>([&query](std::string_view cursor) { return query.api_failure_groups({}, kPage, cursor); });
+    };
+    const auto order = [](const ApiFailureGroupRow& row) { return std::tie(row.last_ns, row.kind.fingerprint, row.connector_id); };
+    const auto name = [](const ApiFailureGroupRow& row) {
+      return "API failure group " + row.kind.fingerprint + " of connector " + shown(row.connector_id);
+    };
+    const auto find = [](Query& query, const ApiFailureGroupRow& row) -> StoreResult<std::optional<ApiFailureGroupRow>> {
+      Walk<ApiFailureGroupRow> same([&](std::string_view cursor) {
+        return query.api_failure_groups({.fingerprint = row.kind.fingerprint, .connector_id = row.connector_id}, kPage, cursor);
+      });
+      for (;; same.next()) {
+        const auto found = same.item();
+        if (!found) return found.error();
+        if (*found == nullptr) return std::optional<ApiFailureGroupRow>();
+        if ((*found)->connector_id == row.connector_id) return std::optional(**found);
+      }
+    };
+    using One = std::function<StoreResult<>(const ApiFailureGroupRow&)>;
+    const auto both = [&](const ApiFailureGroupRow& a, const ApiFailureGroupRow& b) -> StoreResult<> {
+      compare_groups(name(a), a, b);
+      return {};
+    };
+    // A group that stands elsewhere in the other list is compared once, from A.
+    const One only_a = [&](const ApiFailureGroupRow& a) -> StoreResult<> {
+      const auto b = find(b_, a);
+      if (!b) return b.error();
+      if (*b) return both(a, **b);
+      ++verdict_.api_failure_groups;
+      differ(name(a), "", kThere, kNothing);
+      return {};
+    };
+    const One only_b = [&](const ApiFailureGroupRow& b) -> StoreResult<> {
+      const auto a = find(a_, b);
+      if (!a) return a.error();
+      if (*a) return {};
+      ++verdict_.api_failure_groups;
+      differ(name(b), "", kNothing, kThere);
+      return {};
+    };
+    return merge(walk(a_), walk(b_), order, both, only_a, only_b);
+  }
+
+  void compare_groups(const std::string& row, const ApiFailureGroupRow& a, const ApiFailureGroupRow& b) {
+    ++verdict_.api_failure_groups;
+    compare(row, "method", a.kind.method, b.kind.method);
+    compare(row, "uri_template", a.kind.uri_template, b.kind.uri_template);
+    compare(row, "body", a.kind.body, b.kind.body);
+    compare(row, "count", a.count, b.count);
+    compare(row, "first_ns", a.first_ns, b.first_ns);
+    compare(row, "last_ns", a.last_ns, b.last_ns);
+    compare(row, "first_version", a.first_version, b.first_version);
+    const auto sites = [](const ApiFailureGroupRow& group) {
+      std::string text;
+      for (const std::string& site : group.sites) text += (text.empty() ? "" : ", ") + site;
+      return text;
+    };
+    compare(row, "sites", sites(a), sites(b));
   }
 
   // Operations

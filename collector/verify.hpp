@@ -24,6 +24,7 @@ struct Verdict {
   std::uint64_t runs = 0;
   std::uint64_t log_records = 0;
   std::uint64_t api_failures = 0;
+  std::uint64_t api_failure_groups = 0;
   std::uint64_t operations = 0;
   std::uint64_t differences = 0;
 };
@@ -39,7 +40,7 @@ struct VerifyCalls {
 /// - runs: every field of the snapshot but its revision and its offset bounds, and the columns that lists sort and filter by;
 /// - logs of a run: names, counts by severity, API failures, different records received; and the records themselves, as a
 ///   multiset: chunk borders and the order between batches follow arrival and are not compared;
-/// - API failures and operations, whole.
+/// - API failures and operations, whole; groups of API failures, but for their offset bounds.
 /// Left out, because it depends on when and in which steps a store was filled and not on what the topics say: revisions,
 /// offset bounds, fold_state, chunk borders, the outbox, epochs, removed operations; when a run known by its logs alone is
 /// listed; and provisional verdicts: a run that is

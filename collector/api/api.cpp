@@ -37,6 +37,7 @@ const std::vector<Entry>& entries() {
       {"/api/v1/api-failures",
        list_api_failures,
        {"run_id", "process_id", "sync_id", "attempt", "connector", "site", "code", "from", "to", "limit", "cursor"}},
+      {"/api/v1/api-failure-groups", list_api_failure_groups, {"fingerprint", "connector", "code", "from", "to", "limit", "cursor"}},
       {"/api/v1/operations", list_operations, {"status", "name", "owner_id", "connector", "limit", "cursor"}},
       {"/api/v1/operations/{operation_id}", get_operation, {}},
       {"/api/v1/losses", list_losses, {"topic", "partition", "limit", "cursor"}},

@@ -1,4 +1,4 @@
-// Failing Container API calls, of one run or of all.
+// Failing Container API calls, of one run, of all, and grouped.
 #include "collector/api/handlers.hpp"
 #include "collector/api/json.hpp"
 
@@ -65,6 +65,29 @@ Answer list_api_failures(const ApiOptions& api, const http::Request& request) {
     co_return given.problem()->to_response();
   }
   co_return co_await answer(api, std::move(filter), limit, cursor);
+}
+
+Answer list_api_failure_groups(const ApiOptions& api, const http::Request& request) {
+  Parameters given(request);
+  ApiFailureGroupFilter filter;
+  filter.fingerprint = given.text("fingerprint");
+  filter.connector_id = given.text("connector");
+  filter.code = given.number("code", 400, 599);
+  filter.from_ns = given.time("from");
+  filter.to_ns = given.time("to");
+  const std::size_t limit = given.limit(50);
+  const std::string cursor = given.text("cursor");
+  if (given.problem()) {
+    co_return given.problem()->to_response();
+  }
+  auto list = [filter = std::move(filter), limit, cursor](Query& query) -> StoreResult<boost::json::object> {
+    const auto page = query.api_failure_groups(filter, limit, cursor);
+    if (!page) {
+      return page.error();
+    }
+    return to_list(*page, [](const ApiFailureGroupRow& group) -> StoreResult<boost::json::object> { return to_json(group); });
+  };
+  co_return to_response(co_await api.pool->run(std::move(list)));
 }
 
 }  // namespace runfold::collector

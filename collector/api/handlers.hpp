@@ -25,6 +25,7 @@ Answer get_output(const ApiOptions& api, const http::Request& request);
 // api_failures.cpp
 Answer list_run_api_failures(const ApiOptions& api, const http::Request& request);
 Answer list_api_failures(const ApiOptions& api, const http::Request& request);
+Answer list_api_failure_groups(const ApiOptions& api, const http::Request& request);
 // operations.cpp
 Answer list_operations(const ApiOptions& api, const http::Request& request);
 Answer get_operation(const ApiOptions& api, const http::Request& request);

@@ -250,6 +250,26 @@ StoreResult<json::object> to_json(const ApiFailureRow& row) {
   return to;
 }
 
+json::object to_json(const ApiFailureGroupRow& group) {
+  json::object to;
+  to["fingerprint"] = group.kind.fingerprint;
+  put(to, "connector_id", group.connector_id);
+  put(to, "method", group.kind.method);
+  put(to, "uri_template", group.kind.uri_template);
+  if (group.code) to["code"] = *group.code;
+  put(to, "body", group.kind.body);
+  to["count"] = group.count;
+  to["first_seen_at"] = rfc3339(group.first_ns);
+  to["last_seen_at"] = rfc3339(group.last_ns);
+  put(to, "first_version", group.first_version);
+  json::array& sites = to["sites"].emplace_array();
+  for (std::size_t i = 0; i < group.sites.size() && i < kMaxGroupSites; ++i) sites.emplace_back(group.sites[i]);
+  if (group.sites.size() > kMaxGroupSites) to["more_sites"] = true;
+  json::array& of_logs = to["offsets"].emplace_object()["logs"].emplace_array();
+  for (const OffsetBounds& one : group.offsets) of_logs.push_back(bounds(one.partition, one.first, one.last));
+  return to;
+}
+
 StoreResult<json::object> to_json(const OperationRow& row) {
   v1::Operation operation;
   if (!row.payload || !operation.ParseFromString(*row.payload)) {

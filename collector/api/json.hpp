@@ -15,6 +15,7 @@ enum class Steps { kWith, kWithout };
 /// Errors: kCorrupt when the stored snapshot cannot be read.
 [[nodiscard]] StoreResult<boost::json::object> to_json(const StoredRun& run, Steps steps);
 [[nodiscard]] StoreResult<boost::json::object> to_json(const ApiFailureRow& failure);
+[[nodiscard]] boost::json::object to_json(const ApiFailureGroupRow& group);
 /// Precondition: the operation was not removed.
 [[nodiscard]] StoreResult<boost::json::object> to_json(const OperationRow& operation);
 [[nodiscard]] boost::json::object to_json(const v1::LogRecord& record);

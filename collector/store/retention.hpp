@@ -19,7 +19,8 @@ struct Keep {
 /// What a store keeps. The oldest goes first.
 struct Retention {
   /// A run with its log counts, log chunks and API failures. A run that is running is never removed, whatever its age.
-  /// The age is that of the operations and of the records that a sink refused, too; both have no bound in bytes.
+  /// The age is that of the groups of API failures, of the operations and of the records that a sink refused, too; those
+  /// have no bound in bytes. A group counts the failures of runs that are gone, until nothing was added to it for that long.
   Keep runs{};
   /// Log chunks alone; the counts stay with the run. Those of a run that is running are removed like others.
   Keep logs{};
@@ -41,6 +42,7 @@ struct Trimmed {
   std::uint64_t runs = 0;
   std::uint64_t log_records = 0;
   std::uint64_t api_failures = 0;
+  std::uint64_t api_failure_groups = 0;
   std::uint64_t operations = 0;
   std::uint64_t rejected = 0;
   /// There is more to do: call again soon.

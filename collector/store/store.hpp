@@ -44,7 +44,8 @@ class Writer {
   /// Writes the batch, all or nothing. When it returns without error the batch survives kill -9; SQLite's survives power
   /// loss up to the last few commits, offsets with them, so the topics repair it.
   /// Rows replace those with the same key; a loss of the same partition and time is left as it is; an operation does not replace one with a
-  /// later updated_at; an API failure or outbox row whose id or idempotency key is already there is left as it is. Errors: kFenced when a
+  /// later updated_at; an API failure or outbox row whose id or idempotency key is already there is left as it is. An API failure
+  /// that is not left counts in its group, so that a batch that is written again counts nothing twice. Errors: kFenced when a
   /// partition's epoch is no longer the one given: nothing was written.
   [[nodiscard]] virtual StoreResult<> commit(const Batch& batch) = 0;
 
@@ -85,6 +86,15 @@ struct ApiFailureFilter {
   std::string connector_id{};
   std::string site{};
   std::optional<std::uint32_t> code{};
+  std::optional<TimeNs> from_ns{};
+  std::optional<TimeNs> to_ns{};
+};
+
+struct ApiFailureGroupFilter {
+  std::string fingerprint{};
+  std::string connector_id{};
+  std::optional<std::uint32_t> code{};
+  /// Seen at or after from_ns, first seen before to_ns.
   std::optional<TimeNs> from_ns{};
   std::optional<TimeNs> to_ns{};
 };
@@ -143,6 +153,10 @@ class Query {
   /// Newest first, by at_ns, then failure_id.
   [[nodiscard]] virtual StoreResult<Page<ApiFailureRow>> api_failures(const ApiFailureFilter& filter, std::size_t limit,
                                                                       std::string_view cursor) = 0;
+
+  /// Last seen first, by last_ns, then fingerprint and connector_id.
+  [[nodiscard]] virtual StoreResult<Page<ApiFailureGroupRow>> api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit,
+                                                                                 std::string_view cursor) = 0;
 
   /// Newest first, by created_at_ns, then operation_id.
   [[nodiscard]] virtual StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit,

@@ -129,6 +129,24 @@ void compare_failures(const Expected& expected, const Contents& contents, const 
   }
 }
 
+void compare_groups(const Expected& expected, const Contents& contents) {
+  equal("groups of API failures", "their number", expected.groups.size(), contents.api_failure_groups.size());
+  for (const auto& [key, group] : contents.api_failure_groups) {
+    const auto at = expected.groups.find({group.connector_id, group.kind.uri_template, group.code});
+    const std::string name = "API failure group " + group.kind.uri_template + " of " + group.connector_id;
+    if (at == expected.groups.end()) throw Failure(name + " is in the store, and nothing of it was in the log");
+    const ExpectedGroup& wanted = at->second;
+    equal(name, "count", wanted.count, group.count);
+    equal(name, "first_ns", wanted.first.first, group.first_ns);
+    equal(name, "first_version", wanted.first.second, group.first_version);
+    equal(name, "last_ns", wanted.last_ns, group.last_ns);
+    if (!std::ranges::equal(wanted.sites, group.sites)) throw Failure(name + ": the sites are others");
+    std::vector<collector::OffsetBounds> offsets;
+    for (const auto& [partition, bounds] : wanted.offsets) offsets.push_back({partition, bounds.first, bounds.second});
+    if (offsets != group.offsets) throw Failure(name + ": the offset bounds are others");
+  }
+}
+
 }  // namespace
 
 void compare(const Expected& expected, const Contents& contents, const Witness& witness) {
@@ -146,6 +164,7 @@ void compare(const Expected& expected, const Contents& contents, const Witness& 
   same_keys("logs of run", expected.logs, contents.run_logs);
   for (const auto& [key, logs] : expected.logs) compare_logs(key, logs, contents);
   compare_failures(expected, contents, witness);
+  compare_groups(expected, contents);
   for (const auto& [id, row] : contents.operations) {
     if (!expected.operations.contains(id)) throw Failure(id + " is in the store, and never was in the log");
   }

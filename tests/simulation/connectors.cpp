@@ -262,7 +262,10 @@ void Connectors::emit_logs(Run& run, Source& source) {
     record.set_stream(v1::LOG_STREAM_CONTAINER_API);
     auto& call = *record.mutable_api_call();
     call.set_method("GET");
-    call.set_request_uri("/" + record.message());
+    constexpr const char* kThings[] = {"/orders/", "/files/", "/invoices/"};
+    const std::string number = std::to_string(random_.below(100'000));
+    call.set_request_uri(kThings[random_.below(3)] + number + "?of=" + record.message());
+    call.set_response_body("{\"error\": \"" + number + " is gone\"}");
     if (random_.percent(80)) call.set_response_code(static_cast<std::uint32_t>(400 + random_.below(200)));
   }
   if (batch.records_size() == 0) return;

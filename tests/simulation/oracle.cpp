@@ -216,8 +216,26 @@ v1::Run expect_run(const RunKey& key, std::vector<Heard> events) {
   return run;
 }
 
-void expect_logs(const Entry& entry, const v1::LogBatch& batch, Seen& seen, ExpectedLogs& logs) {
+/// The connectors ask for things of a few kinds, each by its number: "/orders/17?of=...".
+void expect_in_group(const v1::RunIdentity& identity, const v1::ApiCall& call, std::int64_t at_ns, const kafka::TopicPartition& at,
+                     std::int64_t offset, Expected& expected) {
+  const std::string uri = call.request_uri().substr(0, call.request_uri().find('/', 1)) + "/{id}?of={}";
+  const auto code = call.has_response_code() ? std::optional(call.response_code()) : std::nullopt;
+  ExpectedGroup& group = expected.groups[{identity.connector_id(), uri, code}];
+  const std::pair first{at_ns, identity.version()};
+  group.first = group.count == 0 ? first : std::min(group.first, first);
+  group.last_ns = std::max(group.last_ns, at_ns);
+  ++group.count;
+  if (!identity.site().empty()) group.sites.insert(identity.site());
+  auto& [low, high] = group.offsets.try_emplace(at.partition, offset, offset).first->second;
+  low = std::min(low, offset);
+  high = std::max(high, offset);
+}
+
+void expect_logs(const Entry& entry, const kafka::TopicPartition& at, std::int64_t offset, const v1::LogBatch& batch, Seen& seen,
+                 Expected& expected) {
   const v1::RunIdentity& identity = batch.identity();
+  ExpectedLogs& logs = expected.logs[key_of(identity)];
   const auto keep_first = [](std::string& held, const std::string& name) {
     if (!name.empty() && (held.empty() || name < held)) held = name;
   };
@@ -237,6 +255,7 @@ void expect_logs(const Entry& entry, const v1::LogBatch& batch, Seen& seen, Expe
     // What is not numbered counts each time it comes.
     const std::string name = call.request_uri() + (sequence == 0 ? " #" + std::to_string(logs.received) : "");
     logs.api_failures[name] = {call.has_response_code() ? std::optional(call.response_code()) : std::nullopt, at_ns};
+    expect_in_group(identity, call, at_ns, at, offset, expected);
   }
   if (!any) return;
   keep_first(logs.connector, identity.connector_id());
@@ -277,7 +296,7 @@ Expected expect(const Logs& logs) {
           if (!first) least->second = std::min(least->second, behind_ns);
         }
       } else if (const auto* batch = std::get_if<v1::LogBatch>(&meaning)) {
-        expect_logs(entry, *batch, seen_logs, expected.logs[key_of(batch->identity())]);
+        expect_logs(entry, at, offset, *batch, seen_logs, expected);
       } else if (at.topic == kOperations) {
         expect_operation(entry, expected.operations[entry.sent->key]);
       }

@@ -9,7 +9,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace runfold::simulation {
@@ -27,6 +30,17 @@ struct ExpectedLogs {
   std::map<std::string, std::pair<std::optional<std::uint32_t>, std::int64_t>> api_failures;
 };
 
+/// Failing calls of one connector to one kind of thing with one code.
+struct ExpectedGroup {
+  std::uint64_t count = 0;
+  std::int64_t last_ns = 0;
+  /// Of the first of them: when, and the connector's version.
+  std::pair<std::int64_t, std::string> first;
+  std::set<std::string> sites;
+  /// By partition.
+  std::map<std::int32_t, std::pair<std::int64_t, std::int64_t>> offsets;
+};
+
 struct ExpectedOperation {
   std::int64_t updated_at_ns = 0;
   std::string status;
@@ -38,6 +52,8 @@ struct Expected {
   /// Where lists sort it.
   std::map<collector::RunKey, std::int64_t> sort_at_ns;
   std::map<collector::RunKey, ExpectedLogs> logs;
+  /// By connector, URI template and code.
+  std::map<std::tuple<std::string, std::string, std::optional<std::uint32_t>>, ExpectedGroup> groups;
   std::map<std::string, ExpectedOperation> operations;
 };
 

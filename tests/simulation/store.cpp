@@ -1,6 +1,7 @@
 // A store of maps, the real one behind the same face, and a writer with faults.
 #include "tests/simulation/store.hpp"
 
+#include "collector/store/api_failure_groups.hpp"
 #include "tests/simulation/time.hpp"
 
 #include <algorithm>
@@ -57,7 +58,12 @@ class MemoryWriter final : public collector::Writer {
     for (const auto& row : batch.runs) rows.runs.insert_or_assign(row.key, row);
     for (const auto& row : batch.run_logs) rows.run_logs.insert_or_assign(row.key, row);
     for (const auto& row : batch.log_chunks) rows.chunks.insert_or_assign({row.key, row.chunk}, row);
-    for (const auto& row : batch.api_failures) rows.api_failures.try_emplace(row.failure_id, row);
+    for (const auto& row : batch.api_failures) {
+      if (!rows.api_failures.try_emplace(row.failure_id, row).second) continue;
+      const auto alone = collector::group_of(row);
+      const auto [group, fresh] = rows.api_failure_groups.try_emplace({row.kind.fingerprint, row.connector_id}, alone);
+      if (!fresh) merge(group->second, alone);
+    }
     for (const auto& row : batch.operations) {
       const auto [at, fresh] = rows.operations.try_emplace(row.operation_id, row);
       if (!fresh && row.updated_at_ns >= at->second.updated_at_ns) at->second = row;

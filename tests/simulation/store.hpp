@@ -24,6 +24,8 @@ struct Contents {
   std::map<collector::RunKey, collector::RunLogsRow> run_logs;
   std::map<std::pair<collector::RunKey, std::uint32_t>, collector::LogChunk> chunks;
   std::map<std::string, collector::ApiFailureRow> api_failures;
+  /// By fingerprint and connector.
+  std::map<std::pair<std::string, std::string>, collector::ApiFailureGroupRow> api_failure_groups;
   std::map<std::string, collector::OperationRow> operations;
 };
 

@@ -33,6 +33,11 @@ class SqliteStorage final : public Storage {
           });
     every([&](std::string_view from) { return query->api_failures({}, 1'000, from); },
           [&](collector::ApiFailureRow& row) { all.api_failures[row.failure_id] = row; });
+    every([&](std::string_view from) { return query->api_failure_groups({}, 1'000, from); },
+          [&](collector::ApiFailureGroupRow& row) {
+            const std::pair key{row.kind.fingerprint, row.connector_id};
+            all.api_failure_groups[key] = std::move(row);
+          });
     every([&](std::string_view from) { return query->operations({}, 1'000, from); },
           [&](collector::OperationRow& row) { all.operations[row.operation_id] = row; });
     return all;

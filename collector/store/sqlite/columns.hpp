@@ -1,7 +1,8 @@
-// Rows of the runs and run_logs tables as the writer and the queries both read them.
+// Rows of the tables that the writer and the queries both read.
 #pragma once
 
 #include "collector/rows.hpp"
+#include "collector/store/api_failure_groups.hpp"
 #include "collector/store/offsets.hpp"
 #include "collector/store/sqlite/connection.hpp"
 
@@ -55,6 +56,34 @@ inline constexpr int kRunLogsColumnCount = 17;
   logs.partition = row.integer<std::int32_t>(first + 15);
   logs.heard_ns = row.integer(first + 16);
   return logs;
+}
+
+/// Of `api_failure_groups`, as read_group() takes them.
+inline constexpr const char* kGroupColumns =
+    "fingerprint, connector_id, method, uri_template, code, body, failures, first_ns, last_ns, first_version, sites, offsets";
+
+/// Errors: kCorrupt.
+[[nodiscard]] inline StoreResult<ApiFailureGroupRow> read_group(const Statement& row) {
+  ApiFailureGroupRow group;
+  group.kind.fingerprint = row.bytes(0);
+  group.connector_id = row.bytes(1);
+  group.kind.method = row.bytes(2);
+  group.kind.uri_template = row.bytes(3);
+  if (!row.is_null(4)) group.code = row.integer<std::uint32_t>(4);
+  group.kind.body = row.bytes(5);
+  group.count = row.integer<std::uint64_t>(6);
+  group.first_ns = row.integer(7);
+  group.last_ns = row.integer(8);
+  group.first_version = row.bytes(9);
+  auto sites = parse_sites(row.bytes(10));
+  auto offsets = parse_offsets(row.bytes(11));
+  if (!sites || !offsets) {
+    return StoreError{StoreErrc::kCorrupt, "the group " + group.kind.fingerprint + " of API failures of " + group.connector_id +
+                                               " cannot be read: restore the store from a backup or rebuild it from the topics"};
+  }
+  group.sites = std::move(*sites);
+  group.offsets = std::move(*offsets);
+  return group;
 }
 
 }  // namespace runfold::collector::sqlite

@@ -3,6 +3,8 @@
 
 #include "collector/store/sqlite/columns.hpp"
 
+#include <algorithm>
+
 namespace runfold::collector::sqlite {
 namespace {
 
@@ -71,6 +73,21 @@ Select select_api_failures(const ApiFailureFilter& filter, std::size_t limit, co
     select.where_number("at_ns < ?", filter.to_ns);
   }
   select.add(" ORDER BY at_ns DESC, failure_id DESC LIMIT ?", {one_more_than(limit)});
+  return select;
+}
+
+// A cursor names a group by its fingerprint, in which there is no space, and its connector.
+Select select_api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit, const std::optional<CursorKey>& after) {
+  Select select(std::string("SELECT ") + kGroupColumns + " FROM api_failure_groups");
+  select.where_text("fingerprint = ?", filter.fingerprint).where_text("connector_id = ?", filter.connector_id);
+  select.where_number("code = ?", filter.code).where_number("last_ns >= ?", filter.from_ns).where_number("first_ns < ?", filter.to_ns);
+  if (after) {
+    const std::string_view id = after->id;
+    const std::size_t space = std::min(id.size(), id.find(' '));
+    select.where("(last_ns, fingerprint, connector_id) < (?, ?, ?)",
+                 {after->at_ns, id.substr(0, space), id.substr(std::min(id.size(), space + 1))});
+  }
+  select.add(" ORDER BY last_ns DESC, fingerprint DESC, connector_id DESC LIMIT ?", {one_more_than(limit)});
   return select;
 }
 

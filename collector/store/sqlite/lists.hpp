@@ -15,6 +15,8 @@ namespace runfold::collector::sqlite {
 /// The arguments must outlive what is returned.
 [[nodiscard]] Select select_runs(const RunFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
 [[nodiscard]] Select select_api_failures(const ApiFailureFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
+[[nodiscard]] Select select_api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit,
+                                               const std::optional<CursorKey>& after);
 [[nodiscard]] Select select_operations(const OperationFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);
 
 [[nodiscard]] Select select_losses(const LossFilter& filter, std::size_t limit, const std::optional<CursorKey>& after);

@@ -168,6 +168,23 @@ StoreResult<Page<ApiFailureRow>> SqliteQuery::api_failures(const ApiFailureFilte
   });
 }
 
+StoreResult<Page<ApiFailureGroupRow>> SqliteQuery::api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit,
+                                                                      std::string_view cursor) {
+  CursorScope scope("api-failure-groups");
+  scope.add(filter.fingerprint);
+  scope.add(filter.connector_id);
+  scope.add_number(filter.code);
+  scope.add_number(filter.from_ns);
+  scope.add_number(filter.to_ns);
+  const auto start = page_start(scope, limit, cursor);
+  if (!start) return start.error();
+
+  const Select select = select_api_failure_groups(filter, limit, *start);
+  return read_page<ApiFailureGroupRow>(*connection_, select, scope, limit, read_group, [](const ApiFailureGroupRow& last) {
+    return CursorKey{last.last_ns, 0, last.kind.fingerprint + ' ' + last.connector_id};
+  });
+}
+
 StoreResult<Page<OperationRow>> SqliteQuery::operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) {
   CursorScope scope("operations");
   for (const auto* text : {&filter.status, &filter.name, &filter.owner_id, &filter.connector_id}) scope.add(*text);

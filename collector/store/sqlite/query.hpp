@@ -17,6 +17,8 @@ class SqliteQuery final : public Query {
   StoreResult<std::optional<StoredRun>> run(std::string_view run_id, std::optional<std::uint32_t> attempt) override;
   StoreResult<std::vector<LogChunk>> log_chunks(const RunKey& key, const ChunkRange& range, std::size_t limit) override;
   StoreResult<Page<ApiFailureRow>> api_failures(const ApiFailureFilter& filter, std::size_t limit, std::string_view cursor) override;
+  StoreResult<Page<ApiFailureGroupRow>> api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit,
+                                                           std::string_view cursor) override;
   StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) override;
   StoreResult<std::optional<OperationRow>> operation(std::string_view operation_id) override;
   StoreResult<Page<LossRow>> losses(const LossFilter& filter, std::size_t limit, std::string_view cursor) override;

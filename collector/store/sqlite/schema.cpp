@@ -101,6 +101,27 @@ CREATE INDEX api_failures_by_connector ON api_failures (connector_id, at_ns, fai
 CREATE INDEX api_failures_by_site      ON api_failures (site, at_ns, failure_id) WHERE site <> '';
 CREATE INDEX api_failures_by_code      ON api_failures (code, at_ns, failure_id);
 
+-- API failures added up, each counted in the transaction that inserts it above.
+CREATE TABLE api_failure_groups (
+  fingerprint   TEXT    NOT NULL,
+  connector_id  TEXT    NOT NULL,
+  method        TEXT    NOT NULL,
+  uri_template  TEXT    NOT NULL,
+  code          INTEGER,
+  body          TEXT    NOT NULL,
+  failures      INTEGER NOT NULL,
+  first_ns      INTEGER NOT NULL,
+  last_ns       INTEGER NOT NULL,
+  first_version TEXT    NOT NULL,
+  sites         TEXT    NOT NULL, -- each as "length:name"
+  offsets       TEXT    NOT NULL, -- of the logs topic: "partition:first-last", comma-separated
+  heard_at_ns   INTEGER NOT NULL, -- by this machine's clock
+  PRIMARY KEY (fingerprint, connector_id)
+);
+CREATE INDEX api_failure_groups_oldest       ON api_failure_groups (heard_at_ns);
+CREATE INDEX api_failure_groups_newest       ON api_failure_groups (last_ns, fingerprint, connector_id);
+CREATE INDEX api_failure_groups_by_connector ON api_failure_groups (connector_id, last_ns, fingerprint);
+
 -- The newest state of each operation. One that was removed keeps its row, with no payload, so that an older state of it
 -- that comes late does not bring it back.
 CREATE TABLE operations (

@@ -45,7 +45,8 @@ class Trim {
 
   StoreResult<Trimmed> run() {
     if (const auto done = remove(); !done) return done.error();
-    const bool removed = done_.runs + done_.log_records + done_.api_failures + done_.operations + done_.rejected > 0;
+    const bool removed =
+        done_.runs + done_.log_records + done_.api_failures + done_.api_failure_groups + done_.operations + done_.rejected > 0;
     if (const auto done = give_back(); !done) return done.error();
     if (!removed && !done_.more && step_.quiet) {
       if (const auto done = put_log_away(); !done) return done.error();
@@ -218,6 +219,12 @@ class Trim {
         *before);
     if (!operations) return operations.error();
     done_.operations = *operations;
+    const auto groups = remove_older(
+        "DELETE FROM api_failure_groups WHERE rowid IN "
+        "(SELECT rowid FROM api_failure_groups WHERE heard_at_ns < ? ORDER BY heard_at_ns LIMIT ?)",
+        *before);
+    if (!groups) return groups.error();
+    done_.api_failure_groups = *groups;
     // Their ids rise with time.
     const auto rejected = remove_older(
         "DELETE FROM outbox_rejected WHERE id IN (SELECT id FROM (SELECT id, rejected_at_ns FROM outbox_rejected ORDER BY id LIMIT ?2) "

@@ -6,7 +6,9 @@
 #include "collector/store/sqlite/trim.hpp"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
+#include <utility>
 
 namespace runfold::collector::sqlite {
 namespace {
@@ -55,7 +57,7 @@ StoreResult<> SqliteWriter::commit(const Batch& batch) {
   if (const auto done = write_run_logs(batch.run_logs); !done) return done.error();
   if (const auto done = list_runs_known_by_logs(batch, now); !done) return done.error();
   if (const auto done = write_log_chunks(batch.log_chunks, now); !done) return done.error();
-  if (const auto done = write_api_failures(batch.api_failures); !done) return done.error();
+  if (const auto done = write_api_failures(batch.api_failures, now); !done) return done.error();
   if (const auto done = write_operations(batch.operations, now); !done) return done.error();
   if (const auto done = write_outbox(batch.outbox, now); !done) return done.error();
   if (const auto done = write_losses(batch.losses); !done) return done.error();
@@ -182,19 +184,55 @@ StoreResult<> SqliteWriter::write_log_chunks(const std::vector<LogChunk>& chunks
   return {};
 }
 
-StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>& rows) {
+StoreResult<> SqliteWriter::write_api_failures(const std::vector<ApiFailureRow>& rows, TimeNs now) {
   if (rows.empty()) return {};
   const auto insert = connection_->prepare(
       "INSERT INTO api_failures (failure_id, run_id, attempt, connector_id, site, at_ns, code, partition, record, payload) VALUES (?, ?, "
       "?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (failure_id) DO NOTHING");
   if (!insert) return insert.error();
+  std::map<std::pair<std::string, std::string>, ApiFailureGroupRow> groups;
   for (const ApiFailureRow* row : sorted(rows, [](const ApiFailureRow& r) { return std::tie(r.key, r.at_ns, r.failure_id); })) {
     const auto done = (*insert)->run(row->failure_id, row->key.run_id, row->key.attempt, row->connector_id, row->site, row->at_ns,
                                      row->code, row->origin.partition, row->origin.offset, Blob{row->payload});
     if (!done) return done.error();
+    if (connection_->changes() == 0) continue;
+    ApiFailureGroupRow alone = group_of(*row);
+    const auto [group, fresh] = groups.try_emplace({row->kind.fingerprint, row->connector_id}, alone);
+    if (!fresh) merge(group->second, alone);
+  }
+  for (auto& [key, group] : groups) {
+    if (const auto done = add_to_group(std::move(group), now); !done) return done.error();
   }
   return {};
+}
+
+StoreResult<> SqliteWriter::add_to_group(ApiFailureGroupRow group, TimeNs now) {
+  const auto select =
+      connection_->prepare(std::string("SELECT ") + kGroupColumns + " FROM api_failure_groups WHERE fingerprint = ? AND connector_id = ?");
+  if (!select) return select.error();
+  {
+    Statement& row = **select;
+    const Rows rows(row);
+    row.bind_all(group.kind.fingerprint, group.connector_id);
+    const auto there = row.next();
+    if (!there) return there.error();
+    if (*there) {
+      const auto before = read_group(row);
+      if (!before) return before.error();
+      merge(group, *before);
+    }
+  }
+  const auto upsert = connection_->prepare(
+      "INSERT INTO api_failure_groups (fingerprint, connector_id, method, uri_template, code, body, failures, first_ns, last_ns, "
+      "first_version, sites, offsets, heard_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint, connector_id) "
+      "DO UPDATE SET failures = excluded.failures, first_ns = excluded.first_ns, last_ns = excluded.last_ns, "
+      "first_version = excluded.first_version, sites = excluded.sites, offsets = excluded.offsets, heard_at_ns = excluded.heard_at_ns");
+  if (!upsert) return upsert.error();
+  const std::string sites = sites_text(group.sites);
+  const std::string offsets = offsets_text(group.offsets);
+  return (*upsert)->run(group.kind.fingerprint, group.connector_id, group.kind.method, group.kind.uri_template, group.code, group.kind.body,
+                        group.count, group.first_ns, group.last_ns, group.first_version, sites, offsets, now);
 }
 
 StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& rows, TimeNs now) {

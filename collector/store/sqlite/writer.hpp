@@ -31,7 +31,8 @@ class SqliteWriter final : public Writer {
   StoreResult<> write_run_logs(const std::vector<RunLogsRow>& rows);
   StoreResult<> write_log_chunks(const std::vector<LogChunk>& chunks, TimeNs now);
   StoreResult<> list_runs_known_by_logs(const Batch& batch, TimeNs now);
-  StoreResult<> write_api_failures(const std::vector<ApiFailureRow>& rows);
+  StoreResult<> write_api_failures(const std::vector<ApiFailureRow>& rows, TimeNs now);
+  StoreResult<> add_to_group(ApiFailureGroupRow group, TimeNs now);
   StoreResult<> write_operations(const std::vector<OperationRow>& rows, TimeNs now);
   StoreResult<> write_outbox(const std::vector<OutboxRow>& rows, TimeNs now);
   StoreResult<> write_losses(const std::vector<LossRow>& rows);

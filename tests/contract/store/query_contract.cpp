@@ -266,6 +266,41 @@ TEST_P(QueryContract, EachApiFailureFilterKeepsOnlyWhatFits) {
   EXPECT_THAT(names(query_->api_failures({}, 2, *first.next_cursor).value()), ElementsAre("f1"));
 }
 
+TEST_P(QueryContract, EachFilterOfApiFailureGroupsKeepsOnlyWhatFits) {
+  const auto failure = [](const std::string& id, const std::string& fingerprint, const std::string& connector, TimeNs at_ns) {
+    ApiFailureRow row = sample_failure(id, "r1", at_ns);
+    row.connector_id = connector;
+    row.kind.fingerprint = fingerprint;
+    return row;
+  };
+  ApiFailureRow unanswered = failure("f5", "v1:b", "invoices", 50);
+  unanswered.code.reset();
+  commit({.api_failures = {failure("f1", "v1:a", "orders to go", 10), failure("f2", "v1:a", "orders to go", 90),
+                           failure("f3", "v1:a", "invoices", 50), failure("f4", "v1:c", "orders to go", 40), unanswered}});
+  const auto listed_groups = [&](const ApiFailureGroupFilter& filter, std::size_t limit = 10) {
+    std::vector<std::string> found;
+    std::string cursor;
+    do {
+      const auto page = query_->api_failure_groups(filter, limit, cursor).value();
+      for (const auto& group : page.items) found.push_back(group.kind.fingerprint + " " + group.connector_id);
+      cursor = page.next_cursor.value_or("");
+    } while (!cursor.empty());
+    return found;
+  };
+  for (const std::size_t limit : {1U, 2U, 3U, 10U}) {
+    EXPECT_THAT(listed_groups({}, limit), ElementsAre("v1:a orders to go", "v1:b invoices", "v1:a invoices", "v1:c orders to go"));
+  }
+  EXPECT_THAT(listed_groups({.fingerprint = "v1:a"}, 1), ElementsAre("v1:a orders to go", "v1:a invoices"));
+  EXPECT_THAT(listed_groups({.connector_id = "orders to go"}, 1), ElementsAre("v1:a orders to go", "v1:c orders to go"));
+  EXPECT_THAT(listed_groups({.code = 404}), ElementsAre("v1:a orders to go", "v1:a invoices", "v1:c orders to go"));
+  EXPECT_THAT(listed_groups({.from_ns = 51}), ElementsAre("v1:a orders to go"));
+  EXPECT_THAT(listed_groups({.to_ns = 40}), ElementsAre("v1:a orders to go"));
+  EXPECT_THAT(listed_groups({.from_ns = 40, .to_ns = 50}), ElementsAre("v1:a orders to go", "v1:c orders to go"));
+  EXPECT_FALSE(query_->api_failure_groups({.fingerprint = "v1:b"}, 1, "").value().items.at(0).code);
+  const auto cursor = *query_->api_failure_groups({}, 1, "").value().next_cursor;
+  EXPECT_EQ(query_->api_failure_groups({.code = 404}, 1, cursor).error().code, StoreErrc::kInvalid);
+}
+
 TEST_P(QueryContract, EachOperationFilterKeepsOnlyWhatFits) {
   OperationRow other = sample_operation("o2", 20, 20);
   other.status = "done";

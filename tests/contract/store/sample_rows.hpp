@@ -63,6 +63,8 @@ inline ApiFailureRow sample_failure(const std::string& failure_id, const std::st
   row.code = 404;
   row.origin = {3, 9'000'000'001};
   row.payload = std::string("failure\0", 8) + failure_id;
+  row.version = "1.2.3";
+  row.kind = {"v1:0123456789abcdef", "GET", "/files/{id}", "no file {n}"};
   return row;
 }
 

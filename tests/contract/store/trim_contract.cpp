@@ -46,6 +46,7 @@ class TrimContract : public StoreContract {
       one.runs += sum.runs;
       one.log_records += sum.log_records;
       one.api_failures += sum.api_failures;
+      one.api_failure_groups += sum.api_failure_groups;
       one.operations += sum.operations;
       one.rejected += sum.rejected;
       sum = one;
@@ -202,6 +203,20 @@ TEST_P(TrimContract, ARunLargerThanAStepGoesInSeveralAndItsRowLast) {
     EXPECT_TRUE(!listed().empty() || chunks("large") + failures("large") == 0);
   }
   EXPECT_GT(steps, 4);
+}
+
+TEST_P(TrimContract, AGroupOfApiFailuresOutlivesRunsAndGoesWhenNothingWasAddedForThatLong) {
+  const auto groups = [&] { return query_->api_failure_groups({}, 10, "").value().items; };
+  commit_whole_run("old");
+  database_->pass(2 * kHour);
+  commit_whole_run("new");
+  EXPECT_EQ(trim({.runs = {.age_ns = kHour}}).api_failure_groups, 0U);
+  ASSERT_EQ(groups().size(), 1U);
+  EXPECT_EQ(groups()[0].count, 2U) << "that of the run that went is still counted";
+  database_->pass(2 * kHour);
+  EXPECT_EQ(trim({.runs = {.bytes = 0}}).api_failure_groups, 0U);
+  EXPECT_EQ(trim({.runs = {.age_ns = kHour}}).api_failure_groups, 1U);
+  EXPECT_THAT(groups(), IsEmpty());
 }
 
 TEST_P(TrimContract, OperationsAndRefusedRecordsGoByTheAgeOfRuns) {

@@ -283,6 +283,68 @@ TEST_P(WriterContract, AnApiFailureThatIsThereIsLeftAsItIs) {
   EXPECT_EQ(page.items[1].payload, sample_failure("f1", "r1", 10).payload);
 }
 
+TEST_P(WriterContract, AGroupIsTheSameInAnyOrderAndAnyBatches) {
+  std::vector<ApiFailureRow> failures;
+  for (int i = 0; i < 60; ++i) {
+    ApiFailureRow& one = failures.emplace_back(sample_failure("f" + std::to_string(i), "r" + std::to_string(i % 7), 1'000 - i / 2 * 7));
+    one.site = i % 9 == 0 ? "" : std::string("site\0:", 6) + std::to_string(i);
+    one.version = i == 59 ? "1.0" : i == 58 ? "1.1" : "2.0";
+    one.origin = {i % 3, 100 + i};
+  }
+  const auto group = [&](const std::string& connector) {
+    const auto page = query_->api_failure_groups({.connector_id = connector}, 10, "").value();
+    EXPECT_EQ(page.items.size(), 1U);
+    ApiFailureGroupRow found = page.items.at(0);
+    found.connector_id.clear();
+    return found;
+  };
+  const auto of = [&](const std::string& connector, ApiFailureRow failure) {
+    failure.connector_id = connector;
+    failure.failure_id += connector;
+    return failure;
+  };
+  Batch whole;
+  for (const auto& failure : failures) whole.api_failures.push_back(of("at-once", failure));
+  commit(whole);
+  for (std::size_t i = 0; i < failures.size(); ++i) commit({.api_failures = {of("by-one", failures[i * 37 % failures.size()])}});
+  for (std::size_t i = 0; i < failures.size(); i += 20) {
+    Batch part;
+    for (std::size_t k = i + 20; k > i; --k) part.api_failures.push_back(of("by-twenty", failures[k - 1]));
+    commit(part);
+  }
+  const ApiFailureGroupRow expected = group("at-once");
+  EXPECT_EQ(expected.count, 60U);
+  EXPECT_EQ(expected.kind, failures[0].kind);
+  EXPECT_EQ(expected.code, 404U);
+  EXPECT_EQ(expected.first_ns, 1'000 - 29 * 7);
+  EXPECT_EQ(expected.last_ns, 1'000);
+  EXPECT_EQ(expected.first_version, "1.0") << "of two at the same time, the first in the order of bytes";
+  EXPECT_EQ(expected.sites.size(), kMaxGroupSites + 1);
+  EXPECT_EQ(expected.sites[0], std::string("site\0:", 6) + "1");
+  EXPECT_EQ(expected.offsets, (std::vector<OffsetBounds>{{0, 100, 157}, {1, 101, 158}, {2, 102, 159}}));
+  EXPECT_EQ(group("by-one"), expected);
+  EXPECT_EQ(group("by-twenty"), expected);
+}
+
+TEST_P(WriterContract, AFailureCountsOnceInItsGroupHoweverOftenItIsWritten) {
+  const Batch batch{.api_failures = {sample_failure("f1", "r1", 10), sample_failure("f2", "r1", 20), sample_failure("f1", "r1", 10)}};
+  commit(batch);
+  commit(batch);
+  reopen();
+  commit(batch);
+  const auto page = query_->api_failure_groups({}, 10, "").value();
+  ASSERT_EQ(page.items.size(), 1U);
+  EXPECT_EQ(page.items[0].count, 2U);
+}
+
+TEST_P(WriterContract, WhatAFencedBatchBringsCountsInNoGroup) {
+  const auto claims = writer_->claim(std::vector{std::pair(std::string("logs"), 0)}).value();
+  Batch batch{.api_failures = {sample_failure("f1", "r1", 10)}};
+  batch.partitions.push_back({"logs", 0, 5, claims[0].epoch - 1});
+  EXPECT_EQ(writer_->commit(batch).error().code, StoreErrc::kFenced);
+  EXPECT_TRUE(query_->api_failure_groups({}, 10, "").value().items.empty());
+}
+
 TEST_P(WriterContract, ThousandsOfRowsGoIntoOneCommit) {
   Batch batch;
   for (int i = 0; i < 5'000; ++i) batch.runs.push_back(sample_run("run-" + std::to_string(i * 7919 % 5'000), i));

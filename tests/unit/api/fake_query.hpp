@@ -23,6 +23,7 @@ struct FakeStore {
   std::vector<StoredRun> runs;
   std::vector<LogChunk> chunks;
   std::vector<ApiFailureRow> failures;
+  std::vector<ApiFailureGroupRow> groups;
   std::vector<OperationRow> operations;
   std::vector<LossRow> losses;
   /// When set, every query fails with it.
@@ -32,6 +33,7 @@ struct FakeStore {
 
   RunFilter run_filter;
   ApiFailureFilter failure_filter;
+  ApiFailureGroupFilter group_filter;
   OperationFilter operation_filter;
   LossFilter loss_filter;
   std::size_t limit = 0;
@@ -79,6 +81,12 @@ class FakeQuery : public Query {
     if (auto wrong = begin(limit, cursor)) return *wrong;
     store_.failure_filter = filter;
     return page(store_.failures);
+  }
+  StoreResult<Page<ApiFailureGroupRow>> api_failure_groups(const ApiFailureGroupFilter& filter, std::size_t limit,
+                                                           std::string_view cursor) override {
+    if (auto wrong = begin(limit, cursor)) return *wrong;
+    store_.group_filter = filter;
+    return page(store_.groups);
   }
   StoreResult<Page<OperationRow>> operations(const OperationFilter& filter, std::size_t limit, std::string_view cursor) override {
     if (auto wrong = begin(limit, cursor)) return *wrong;

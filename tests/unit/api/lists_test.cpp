@@ -46,6 +46,48 @@ TEST_F(ListsApi, ACallWithNoResponseHasNoCodeAndNoBody) {
   EXPECT_EQ(item.at("error"), "connection reset");
 }
 
+TEST_F(ListsApi, AGroupOfApiFailuresIsTheDocumentedJson) {
+  ApiFailureGroupRow group;
+  group.connector_id = "invoices";
+  group.kind = {"v1:0123456789abcdef", "GET", "/files/{id}", "no file {n}"};
+  group.code = 404;
+  group.count = 17;
+  group.first_ns = kAt;
+  group.last_ns = kAt + kSecond;
+  group.first_version = "1.4.0";
+  group.sites = {"acme", "zeta"};
+  group.offsets = {{3, 42, 50}};
+  store_.groups = {group};
+  EXPECT_EQ(get_json("/api/v1/api-failure-groups"), json::parse(R"({"items": [{"fingerprint": "v1:0123456789abcdef",
+    "connector_id": "invoices", "method": "GET", "uri_template": "/files/{id}", "code": 404, "body": "no file {n}", "count": 17,
+    "first_seen_at": "2026-05-16T14:32:11.000Z", "last_seen_at": "2026-05-16T14:32:12.000Z", "first_version": "1.4.0",
+    "sites": ["acme", "zeta"], "offsets": {"logs": [{"partition": 3, "first": 42, "last": 50}]}}], "next_cursor": null})"));
+
+  group.code.reset();
+  group.first_version.clear();
+  group.sites.clear();
+  for (std::size_t i = 0; i <= kMaxGroupSites; ++i) group.sites.push_back("site-" + std::to_string(100 + i));
+  store_.groups = {group};
+  const auto item = get_json("/api/v1/api-failure-groups").at("items").at(0).as_object();
+  EXPECT_FALSE(item.contains("code"));
+  EXPECT_FALSE(item.contains("first_version"));
+  EXPECT_EQ(item.at("sites").as_array().size(), kMaxGroupSites);
+  EXPECT_EQ(item.at("more_sites"), true);
+}
+
+TEST_F(ListsApi, GroupFiltersReachTheStore) {
+  get_json(
+      "/api/v1/api-failure-groups?fingerprint=v1%3Aa&connector=c&code=404&from=2026-05-16T14:32:11Z&to=2026-05-16T14:32:12Z&limit=7&"
+      "cursor=x");
+  EXPECT_EQ(store_.group_filter.fingerprint, "v1:a");
+  EXPECT_EQ(store_.group_filter.connector_id, "c");
+  EXPECT_EQ(store_.group_filter.code, 404U);
+  EXPECT_EQ(store_.group_filter.from_ns, kAt);
+  EXPECT_EQ(store_.group_filter.to_ns, kAt + kSecond);
+  EXPECT_EQ(store_.limit, 7U);
+  EXPECT_EQ(store_.cursor, "x");
+}
+
 TEST_F(ListsApi, FailureFiltersReachTheStore) {
   get_json(
       "/api/v1/"

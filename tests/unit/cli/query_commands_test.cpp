@@ -256,6 +256,26 @@ TEST_F(QueryCommands, ApiFailuresPrintsCallAndBody) {
   EXPECT_EQ(runfold({"api-failures", "--json"}).out, std::string(kFailure) + "\n");
 }
 
+TEST_F(QueryCommands, ApiFailuresGroupedPrintsATable) {
+  constexpr const char* kGroup =
+      R"({"fingerprint":"v1:0123456789abcdef","connector_id":"invoices","method":"GET","uri_template":"/files/{id}","code":404,)"
+      R"("body":"no file {n}","count":17,"first_seen_at":"2026-05-16T14:32:11.003Z","last_seen_at":"2026-05-17T14:32:11.003Z",)"
+      R"("first_version":"1.4.0","sites":["acme","zeta"],"more_sites":true})";
+  constexpr const char* kUnanswered = R"({"fingerprint":"v1:0","connector_id":"stock","method":"PUT","uri_template":"/stock","count":1,)"
+                                      R"("first_seen_at":"2026-05-16T14:32:11.003Z","last_seen_at":"2026-05-16T14:32:11.003Z","sites":[]})";
+  collector_.answer("/api/v1/api-failure-groups?limit=20", list(std::string(kGroup) + "," + kUnanswered));
+  const Printed printed = runfold({"api-failures", "--grouped"});
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_EQ(printed.out,
+            "COUNT  STATUS  METHOD  URI          CONNECTOR  FIRST SEEN (UTC)     LAST SEEN (UTC)      SITES  FIRST VERSION\n"
+            "   17  404     GET     /files/{id}  invoices   2026-05-16 14:32:11  2026-05-17 14:32:11     2+  1.4.0\n"
+            "    1  ---     PUT     /stock       stock      2026-05-16 14:32:11  2026-05-16 14:32:11      0  \n");
+  EXPECT_EQ(runfold({"api-failures", "--grouped", "--json"}).out, std::string(kGroup) + "\n" + kUnanswered + "\n");
+  EXPECT_EQ(runfold({"api-failures", "run-1", "--grouped"}).exit_code, 2);
+  collector_.answer("/api/v1/api-failure-groups?limit=20", list(""));
+  EXPECT_EQ(runfold({"api-failures", "--grouped"}).err, "No failed Container API calls.\n");
+}
+
 TEST_F(QueryCommands, OperationsListsAndShows) {
   constexpr const char* kOperation =
       R"({"operation_id":"S-1","status":"done","name":"build_connector","owner_id":"u-7","connector_id":"invoices","created_at":"2026-05-16T14:32:11.003Z"})";

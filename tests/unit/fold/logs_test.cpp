@@ -200,6 +200,12 @@ TEST(Logs, AFailingCallBecomesAnApiFailureOfItsRun) {
   EXPECT_EQ(failure.site, "acme");
   EXPECT_EQ(failure.at_ns, 11 * kSecond);
   EXPECT_EQ(failure.code, 404U);
+  EXPECT_EQ(failure.version, "1.2");
+  EXPECT_EQ(failure.kind.method, "GET");
+  EXPECT_EQ(failure.kind.uri_template, "/files/{id}");
+  EXPECT_EQ(failure.kind.body, "no such file");
+  EXPECT_TRUE(failure.kind.fingerprint.starts_with("v1:"));
+  EXPECT_EQ(failure.kind.fingerprint.size(), 19U);
   v1::ApiFailure payload;
   ASSERT_TRUE(payload.ParseFromString(failure.payload));
   EXPECT_EQ(payload.failure_id(), failure.failure_id);
@@ -227,6 +233,19 @@ TEST(Logs, ACallWithNoResponseHasNoCode) {
   std::vector<std::optional<std::uint32_t>> codes;
   for (const auto& [id, failure] : f.api_failures) codes.push_back(failure.code);
   EXPECT_THAT(codes, testing::UnorderedElementsAre(std::nullopt, std::optional(999U)));
+}
+
+TEST(Logs, WhatWentWrongStandsForTheBodyWhereNoResponseCame) {
+  Folding f;
+  Telling t;
+  auto batch = failing_call(t, {});
+  auto& call = *batch.mutable_records(batch.records_size() - 1)->mutable_api_call();
+  call.clear_response_body();
+  call.set_transport_error("connection reset after 17 ms");
+  f.send(batch);
+  f.commit();
+  ASSERT_EQ(f.api_failures.size(), 1U);
+  EXPECT_EQ(f.api_failures.begin()->second.kind.body, "connection reset after {n} ms");
 }
 
 TEST(Logs, AFailureHasOneIdForEverDerivedFromItsNumber) {

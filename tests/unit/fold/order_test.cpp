@@ -368,6 +368,8 @@ TEST(Order, AnyOrderCuttingAndRepetitionOfLogRecordsGivesTheSameRows) {
     for (const auto& [id, row] : expected.api_failures) {
       ASSERT_TRUE(actual.api_failures.contains(id));
       EXPECT_EQ(actual.api_failures.at(id).payload, row.payload);
+      EXPECT_EQ(actual.api_failures.at(id).kind, row.kind);
+      EXPECT_EQ(actual.api_failures.at(id).version, row.version);
     }
     for (std::size_t i = 0; i < actual.chunks.size(); ++i) EXPECT_EQ(actual.chunks[i].chunk, i) << "chunks are numbered without a gap";
     EXPECT_EQ(right.next_chunk, actual.chunks.size());

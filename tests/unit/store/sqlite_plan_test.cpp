@@ -94,6 +94,11 @@ TEST_F(SqlitePlan, TheOtherListsAreReadFromAnIndexToo) {
            {}, {.run_id = "r"}, {.run_id = "r", .attempt = 1}, {.connector_id = "c"}, {.site = "s"}, {.code = 500}, {.from_ns = 1}}) {
     expect_indexed(sqlite::select_api_failures(filter, 50, none));
   }
+  const std::optional<CursorKey> later(CursorKey{500, 0, "v1:a c"});
+  for (const auto& filter : std::vector<ApiFailureGroupFilter>{{}, {.connector_id = "c"}, {.code = 500}, {.from_ns = 1, .to_ns = 2}}) {
+    expect_indexed(sqlite::select_api_failure_groups(filter, 50, none));
+    expect_indexed(sqlite::select_api_failure_groups(filter, 50, later));
+  }
   for (const auto& filter : std::vector<OperationFilter>{{}, {.status = "s"}, {.name = "n"}, {.owner_id = "o"}, {.connector_id = "c"}}) {
     expect_indexed(sqlite::select_operations(filter, 50, none));
   }

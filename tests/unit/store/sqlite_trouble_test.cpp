@@ -220,11 +220,12 @@ TEST(SqliteTrouble, ADamagedPageIsCorruptAndNotAnEmptyList) {
     ASSERT_TRUE(writer->commit(generation(1, claim_epoch(*writer))).has_value());
   }
   {
+    const auto number = [&](const std::string& sql) { return std::stoll(Bare(folder / "r.db").lines(sql)); };
+    const auto bytes = number("PRAGMA page_size");
+    const auto page = number("SELECT rootpage FROM sqlite_schema WHERE name = 'runs'");
     std::fstream file(folder / "r.db", std::ios::in | std::ios::out | std::ios::binary);
-    // The tables' own rows stand in the later pages, what says which tables there are in the first.
-    const auto half = std::filesystem::file_size(folder / "r.db") / 2;
-    file.seekp(static_cast<std::streamoff>(half));
-    const std::string noise(half, '\x5a');
+    file.seekp((page - 1) * bytes);
+    const std::string noise(static_cast<std::size_t>(bytes), '\x5a');
     file.write(noise.data(), static_cast<std::streamsize>(noise.size()));
   }
   const auto reader = open_sqlite_store(folder / "r.db", {.access = SqliteOptions::Access::kRead}).value();

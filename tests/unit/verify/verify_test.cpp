@@ -59,6 +59,7 @@ struct World {
     failure.failure_id = "f-1";
     failure.at_ns = 50;
     failure.code = 404;
+    failure.kind.fingerprint = "v1:a";
     operation.set_operation_id("o-1");
     operation.set_status("done");
   }
@@ -145,6 +146,7 @@ TEST_F(Verify, StoresThatWereFilledInOtherStepsAreTheSame) {
   EXPECT_EQ(found.verdict.runs, 1U);
   EXPECT_EQ(found.verdict.log_records, 3U);
   EXPECT_EQ(found.verdict.api_failures, 1U);
+  EXPECT_EQ(found.verdict.api_failure_groups, 1U);
   EXPECT_EQ(found.verdict.operations, 1U);
 }
 
@@ -160,6 +162,31 @@ TEST_F(Verify, EveryAlteredFieldIsNamedWithBothValues) {
   EXPECT_THAT(lines([](World& b) { b.logs.received = 2; }), ElementsAre("run r-1, attempt 1: logs.received: 3 | 2"));
   EXPECT_THAT(lines([](World& b) { b.failure.code.reset(); }), ElementsAre("API failure f-1 of run r-1, attempt 1: code: 404 | nothing"));
   EXPECT_THAT(lines([](World& b) { b.operation.set_error("no"); }), ElementsAre("operation o-1: payload.error: nothing | \"no\""));
+}
+
+TEST_F(Verify, EveryAlteredFieldOfAGroupIsNamedOnce) {
+  const auto altered = [this](const std::function<void(ApiFailureRow&)>& alter) {
+    const auto a = store(World());
+    const auto b = store(World());
+    for (Store* each : {a.get(), b.get()}) {
+      ApiFailureRow more = World().failure;
+      more.failure_id = "f-2";
+      if (each == b.get()) alter(more);
+      const auto writer = std::move(each->writer().value());
+      writer->commit({.api_failures = {more}}).value();
+    }
+    std::vector<std::string> found = compare(*a, *b).lines;
+    std::erase_if(found, [](const std::string& line) { return !line.starts_with("API failure group"); });
+    return found;
+  };
+  const std::string group = "API failure group v1:a of connector invoices: ";
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.origin = {7, 7}; }), IsEmpty());
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.at_ns = 60; }), ElementsAre(group + "last_ns: 50 | 60"));
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.at_ns = 40; }), ElementsAre(group + "first_ns: 50 | 40"));
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.site = "acme"; }), ElementsAre(group + "sites:  | acme"));
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.failure_id = "f-1"; }), ElementsAre(group + "count: 2 | 1"));
+  EXPECT_THAT(altered([](ApiFailureRow& row) { row.kind.fingerprint = "v1:b"; }),
+              testing::UnorderedElementsAre(group + "count: 2 | 1", "API failure group v1:b of connector invoices: : nothing | there"));
 }
 
 TEST_F(Verify, LogRecordsAreComparedAsAMultiset) {
@@ -185,10 +212,10 @@ TEST_F(Verify, WhatIsInOneStoreOnlyIsSaidOnceFromEitherSide) {
   const auto b = store(World());
   EXPECT_THAT(compare(*a, *b).lines,
               ElementsAre("run r-2, attempt 1: : there | nothing", "API failure f-2 of run r-1, attempt 1: : there | nothing",
-                          "operation o-2: : there | nothing"));
+                          "API failure group v1:a of connector invoices: count: 2 | 1", "operation o-2: : there | nothing"));
   EXPECT_THAT(compare(*b, *a).lines,
               ElementsAre("run r-2, attempt 1: : nothing | there", "API failure f-2 of run r-1, attempt 1: : nothing | there",
-                          "operation o-2: : nothing | there"));
+                          "API failure group v1:a of connector invoices: count: 1 | 2", "operation o-2: : nothing | there"));
 }
 
 TEST_F(Verify, ARunPresumedLostCountsAsRunning) {
