@@ -38,9 +38,10 @@ template <class T>
 using DecodeResult = boost::system::result<T, DecodeError>;
 
 // What hostile bytes can cost. The caller bounds the value (limits.record_bytes). Within it, a message has at most 1000
-// fields, a batch 10,000 records, a name 200 bytes (of an operation's status, name, owner and version: 1024); other text is
-// part of the value. Nesting is as deep as the contract, five messages: each is read by code of its own, what is unknown is
-// skipped without looking in, and groups are refused. So the work is linear in the value, and the stack is bounded.
+// fields, a batch 10,000 records, a name 200 bytes (of an operation's status, name, owner and version: 1024; of a run's
+// version and site the first 1024 are kept); other text is part of the value. Nesting is as deep as the contract, five
+// messages: each is read by code of its own, what is unknown is skipped without looking in, and groups are refused. So the
+// work is linear in the value, and the stack is bounded.
 //
 // Events and operations allocate nothing. A batch allocates two vectors of views, which it keeps for reuse: together, and
 // also while one of them grows, at most kDecodeBytesPerByte bytes a byte of value, and never more than kDecodeMostBytes.

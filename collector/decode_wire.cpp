@@ -37,6 +37,12 @@ bool valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string_view bounded(std::string_view text, std::size_t most) noexcept {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return text.substr(0, most);
+}
+
 void Time::read(Fields& fields) noexcept {
   at = fields.bytes().data();
   Fields parts(fields.bytes(), fields.trouble());
@@ -92,10 +98,10 @@ void read_identity(Fields& fields, IdentityView& out) noexcept {
         parts.name(out.connector_id);
         break;
       case bytes_tag(3):
-        parts.text(out.version);
+        parts.beginning(out.version);
         break;
       case bytes_tag(4):
-        parts.text(out.site);
+        parts.beginning(out.site);
         break;
       case varint_tag(5):
         out.attempt = static_cast<std::uint32_t>(parts.number());

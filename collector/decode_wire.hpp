@@ -43,11 +43,14 @@ constexpr std::uint32_t bytes_tag(std::uint32_t number) noexcept {
 inline constexpr std::uint32_t kMaxFields = 1000;
 /// Bound on names: run, connector, source, step and operation.
 inline constexpr std::size_t kMaxNameBytes = 200;
-/// Bound on what operations are listed by beside their names.
+/// Bound on what runs and operations are listed by beside their names.
 inline constexpr std::size_t kMaxLabelBytes = 1024;
 
 /// True when the bytes are UTF-8 as protobuf demands it: no overlong forms, no surrogates, nothing above U+10FFFF.
 [[nodiscard]] bool valid_utf8(std::string_view text) noexcept;
+
+/// The beginning of valid UTF-8, cut at a whole character.
+[[nodiscard]] std::string_view bounded(std::string_view text, std::size_t most) noexcept;
 
 /// Walks over the fields of one message: `while (fields.next()) switch (fields.tag()) {...}`, then ok() says how it ended.
 ///
@@ -104,6 +107,11 @@ class Fields {
   void label(std::string_view& out) noexcept {
     if (bytes_.size() > kMaxLabelBytes) refuse(DecodeErrc::kLimit);
     text(out);
+  }
+  /// The field as text of which only a bounded beginning is kept: it is copied for each of a batch's records.
+  void beginning(std::string_view& out) noexcept {
+    text(out);
+    if (ok()) out = bounded(out, kMaxLabelBytes);
   }
   /// The field as a name of bounded length.
   void name(std::string_view& out) noexcept {

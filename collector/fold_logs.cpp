@@ -9,14 +9,12 @@
 namespace runfold::collector {
 namespace {
 
-constexpr std::size_t kMaxLabelBytes = 1024;
-
 /// The layout of fold_state. A row with another one was made by another release.
 constexpr std::uint64_t kLayout = 1;
 enum State : std::uint32_t { kVersion = 1, kSources };
 
 void keep_first(std::string& held, std::string_view name) {
-  if (name.empty() || name.size() > kMaxLabelBytes) return;
+  if (name.empty()) return;
   if (held.empty() || name < held) held = name;
 }
 

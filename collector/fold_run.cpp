@@ -1,6 +1,7 @@
 // What each event does to its run.
 #include "collector/fold_run.hpp"
 
+#include "collector/decode_wire.hpp"
 #include "collector/fold_sum.hpp"
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/run.pb.h"
@@ -11,12 +12,7 @@
 namespace runfold::collector {
 namespace {
 
-/// The beginning of valid UTF-8, cut at a whole character.
-std::string_view bounded(std::string_view text, std::size_t most) noexcept {
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-  return text.substr(0, most);
-}
+using wire::bounded;
 
 /// A clock that went backwards measured nothing.
 std::optional<DurationNs> measured(const std::optional<DurationNs>& duration_ns) noexcept {
@@ -94,10 +90,10 @@ void RunState::fold_name(Name& name, std::string_view value, const Stamp& stamp)
   if (!name.value.empty()) {
     if (stamp.at_ns > name.stamp.at_ns) return;
     const auto order = sources_.compare(stamp, name.stamp);
-    if (order > 0 || (order == 0 && bounded(value, kMaxLabelBytes) >= name.value)) return;
+    if (order > 0 || (order == 0 && value >= name.value)) return;
   }
   name.stamp = stamp;
-  name.value = bounded(value, kMaxLabelBytes);
+  name.value = value;
 }
 
 void RunState::fold_identity(const EventView& event, const Stamp& stamp) {

@@ -172,6 +172,25 @@ TEST(Logs, RecordsWithoutATimeTakeThatOfTheirKafkaRecord) {
   EXPECT_EQ(f.chunks[0].first_ns, 77);
 }
 
+TEST(Logs, AVersionAndASiteOfAnyLengthTakeABoundedPlaceInEachFailureOfABatch) {
+  Folding f;
+  Telling t;
+  auto batch = t.logs(10, std::vector<std::string>(1'000, ""));
+  batch.mutable_identity()->set_version(std::string(400'000, 'v'));
+  std::string site = "x";
+  while (site.size() < 400'000) site += "\xc3\xa9";
+  batch.mutable_identity()->set_site(site);
+  for (auto& record : *batch.mutable_records()) record.mutable_api_call();
+  EXPECT_EQ(f.send(batch), Folded::kFolded);
+  EXPECT_EQ(row(f).version, std::string(1024, 'v'));
+  EXPECT_EQ(row(f).site.size(), 1023U) << "it is cut at a whole character";
+  ASSERT_EQ(f.api_failures.size(), 1'000U);
+  for (const auto& [id, failure] : f.api_failures) {
+    EXPECT_EQ(failure.site, row(f).site);
+    EXPECT_LE(failure.payload.size(), 3'000U);
+  }
+}
+
 v1::LogBatch failing_call(Telling& t, std::optional<std::uint32_t> code) {
   auto batch = t.logs(10, {"before", "GET /files/9 answered 404"});
   auto& record = *batch.mutable_records(1);
