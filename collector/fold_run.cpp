@@ -47,7 +47,15 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
   }
   first_seen_ns_ = std::min(first_seen_ns_, stamp.at_ns);
   last_seen_ns_ = std::max(last_seen_ns_, stamp.at_ns);
-  fold_identity(event, stamp);
+  const std::string_view named = event.identity.connector_id;
+  if (was_running && !named.empty() && named != connector_id_.value) {
+    // It is counted as running for the connector that it is of, and that may be another from now on.
+    --tally.connector(connector_id_.value).runs_active;
+    fold_identity(event, stamp);
+    ++tally.connector(connector_id_.value).runs_active;
+  } else {
+    fold_identity(event, stamp);
+  }
   widen_bounds(origin);
   fold_skew(event, origin);
   if (lost()) {
@@ -69,7 +77,7 @@ Folded RunState::fold(const EventView& event, const Origin& origin, Tally& tally
         event.event);
   }
   const bool is_running = !finished();
-  if (is_running != was_running) tally.connector(event.identity.connector_id).runs_active += is_running ? 1 : -1;
+  if (is_running != was_running) tally.connector(connector_id_.value).runs_active += is_running ? 1 : -1;
   return Folded::kFolded;
 }
 
