@@ -40,6 +40,8 @@ std::size_t row_bytes(const RunLogsRow& row) {
 constexpr std::size_t kRunBytes = 1'000;
 constexpr std::size_t kRunLogsBytes = 600;
 constexpr std::size_t kBytesForARowsByte = 5;
+/// What a log batch adds to the row of its run's logs beside the name of its source: a range of numbers behind a gap.
+constexpr std::size_t kRangeBytes = 24;
 
 /// States by key, which of them changed since they were last taken, and when each was last heard of.
 template <class State>
@@ -82,12 +84,12 @@ class Held {
     return true;
   }
 
-  /// `bytes`: of the record that changed it. At least half of a record is in the row already: whose it is.
+  /// `bytes`: by which its row grew, at most.
   void changed(Entry& entry, std::size_t bytes) {
     entry.heard = ++clock_;
     entry.fresh = false;
-    resize(entry, entry.row_bytes + bytes / 2);
-    dirty_bytes_ += entry.dirty ? bytes / 2 : entry.row_bytes;
+    resize(entry, entry.row_bytes + bytes);
+    dirty_bytes_ += entry.dirty ? bytes : entry.row_bytes;
     if (entry.dirty) return;
     entry.dirty = true;
     dirty_.push_back(&entry);
@@ -181,16 +183,18 @@ class Fold::Impl {
     auto* entry = runs.find(event.key());
     assert(entry != nullptr);
     const Folded folded = entry->state.fold(event, origin, tally);
-    if (folded == Folded::kFolded) runs.changed(*entry, event.bytes.size());
+    // At least half of a record is in the row already: whose it is.
+    if (folded == Folded::kFolded) runs.changed(*entry, event.bytes.size() / 2);
     return count(folded, origin, event.bytes);
   }
 
   Folded logs(const LogBatchView& batch, const Origin& origin) {
     auto* entry = run_logs.find(batch.key());
     assert(entry != nullptr);
+    if (batch.records.empty()) return count(Folded::kFolded, origin, batch.bytes);  // It says nothing, so nothing may change.
     const Folded folded = entry->state.fold(batch, origin, tally, pending);
-    if (folded == Folded::kFolded && !batch.records.empty()) {
-      run_logs.changed(*entry, 0);
+    if (folded == Folded::kFolded) {
+      run_logs.changed(*entry, kRangeBytes + batch.identity.source_id.size());
       if (auto* run = runs.find(batch.key()); run != nullptr && run->state.revive(tally)) runs.changed(*run, 0);
     }
     return count(folded, origin, batch.bytes);
@@ -313,7 +317,7 @@ std::size_t Fold::dirty_rows() const noexcept {
          impl_->operations.size();
 }
 std::size_t Fold::dirty_bytes() const noexcept {
-  return impl_->pending.bytes + impl_->operation_bytes + impl_->runs.dirty_bytes();
+  return impl_->pending.bytes + impl_->operation_bytes + impl_->runs.dirty_bytes() + impl_->run_logs.dirty_bytes();
 }
 std::size_t Fold::held_bytes() const noexcept {
   return impl_->runs.bytes() + impl_->run_logs.bytes();

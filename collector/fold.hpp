@@ -46,7 +46,8 @@ class Fold {
 
   /// Precondition: knows_run(key of the event).
   Folded event(const EventView& event, const Origin& origin);
-  /// Precondition: knows_run_logs(key of the batch). kDuplicate when all its records were seen before.
+  /// Precondition: knows_run_logs(key of the batch). kDuplicate when all its records were seen before. A batch with none is
+  /// counted, and changes nothing.
   Folded logs(const LogBatchView& batch, const Origin& origin);
   Folded operation(const OperationView& operation, const Origin& origin);
 

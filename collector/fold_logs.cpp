@@ -18,12 +18,18 @@ void keep_first(std::string& held, std::string_view name) {
   if (held.empty() || name < held) held = name;
 }
 
+std::size_t bytes_of(const ApiFailureRow& row) noexcept {
+  return sizeof(ApiFailureRow) + row.failure_id.size() + row.key.run_id.size() + row.connector_id.size() + row.site.size() +
+         row.payload.size() + row.version.size() + row.kind.fingerprint.size() + row.kind.method.size() + row.kind.uri_template.size() +
+         row.kind.body.size();
+}
+
 }  // namespace
 
 Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally& tally, PendingSheet& pending) {
   const TimeNs record_time_ns = std::max<TimeNs>(origin.record_time_ns, 0);
   ConnectorCounts& counts = tally.connector(batch.identity.connector_id);
-  bool any = batch.records.empty();
+  bool any = false;
   const auto fold_stretch = [&](std::uint64_t first, std::uint64_t last) {
     any = true;
     for (std::size_t index = first; index <= last; ++index) {
@@ -36,7 +42,8 @@ Folded RunLogsState::fold(const LogBatchView& batch, const Origin& origin, Tally
         ++api_failures_;
         const std::uint32_t code_class = call->response_code.value_or(0) / 100;
         ++counts.api_failures[code_class < counts.api_failures.size() ? code_class : 0];
-        pending.api_failures.push_back(api_failure_row(batch, index, at_ns, origin));
+        const ApiFailureRow& failure = pending.api_failures.emplace_back(api_failure_row(batch, index, at_ns, origin));
+        pending.bytes += bytes_of(failure);
       }
     }
   };

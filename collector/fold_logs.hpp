@@ -21,6 +21,7 @@ struct PendingSheet {
 
   std::vector<PendingLogs> logs;
   std::vector<ApiFailureRow> api_failures;
+  /// Of both.
   std::size_t bytes = 0;
 };
 
@@ -36,6 +37,7 @@ class RunLogsState {
 
   [[nodiscard]] RunKeyView key() const noexcept { return {key_.run_id, key_.attempt}; }
 
+  /// Precondition: the batch has records.
   Folded fold(const LogBatchView& batch, const Origin& origin, Tally& tally, PendingSheet& pending);
 
   /// Absent until a record has come.

@@ -111,6 +111,56 @@ TEST(Logs, ABatchWithNoRecordsIsNothing) {
   EXPECT_EQ(f.fold.dirty_rows(), 0U);
 }
 
+TEST(Logs, ABatchWithNoRecordsLeavesNoTraceWhetherItsRunIsForgottenBehindItOrNot) {
+  std::vector<RunLogsRow> rows;
+  for (const bool forgotten : {true, false}) {
+    Folding f;
+    Telling t;
+    auto empty = t.logs(10, {});
+    empty.mutable_identity()->set_source_id("a");
+    empty.mutable_identity()->set_connector_id("a");
+    f.origin.partition = 3;
+    f.send(empty);
+    EXPECT_TRUE(f.last_counts.connectors.empty());
+    if (forgotten) f.restart();
+    f.origin.partition = 0;
+    f.origin.offset = 200;
+    f.send(t.logs(11, {"one"}));
+    rows.push_back(row(f));
+  }
+  EXPECT_EQ(rows[0].offsets, (std::vector<OffsetBounds>{{0, 200, 200}}));
+  EXPECT_EQ(rows[0].offsets, rows[1].offsets);
+  EXPECT_EQ(rows[0].connector_id, rows[1].connector_id);
+  EXPECT_EQ(rows[0].fold_state, rows[1].fold_state);
+}
+
+TEST(Logs, WhatWaitsForTheStoreCountsTheFailuresAndTheRowsOfTheLogsToo) {
+  Folding f;
+  Telling t;
+  auto batch = t.logs(10, {"one", "two"});
+  for (auto& record : *batch.mutable_records()) record.mutable_api_call()->set_response_body(std::string(10'000, 'b'));
+  f.send(batch);
+  EXPECT_GE(f.fold.dirty_bytes(), 40'000U) << "each body is in a chunk and in a failure";
+  f.commit();
+  EXPECT_EQ(f.fold.dirty_bytes(), 0U);
+
+  for (int source = 0; source < 60; ++source) {
+    Telling other("r-1", std::string(190, 's') + std::to_string(source));
+    auto late = other.logs(10, {""});
+    for (int number = 3; number < 100; number += 2) {
+      late.set_first_sequence(number);
+      f.send(late);
+    }
+  }
+  const std::size_t counted = f.fold.dirty_bytes();
+  f.commit();
+  const std::size_t row_bytes = f.run_logs.at({"r-1", 1}).fold_state.size();
+  EXPECT_GT(row_bytes, 20'000U);
+  EXPECT_GE(counted, row_bytes) << "while it grows";
+  f.send(t.logs(20, {"three"}));
+  EXPECT_GE(f.fold.dirty_bytes(), row_bytes) << "once it is there";
+}
+
 TEST(Logs, ChunksOfARunAreNumberedOnAcrossRestarts) {
   Folding f;
   Telling t;
