@@ -173,6 +173,25 @@ class Held {
   std::uint64_t clock_ = 0;
 };
 
+/// An operation's rows for the next batch.
+struct ChangedOperation {
+  /// What `row` came behind: the store may hold what only this removes.
+  std::optional<OperationRow> removal;
+  OperationRow row;
+
+  /// As the store does: the newer state holds, and a removal removes what stands before it in its partition however new
+  /// that says it is; it is as new as what it removed.
+  void fold(OperationRow next) {
+    const bool same_partition = next.origin.partition == row.origin.partition;
+    const bool removes = !next.payload && same_partition && next.origin.offset > row.origin.offset;
+    if (!removes && next.updated_at_ns < row.updated_at_ns) return;
+    if (removes) next.updated_at_ns = std::max(next.updated_at_ns, row.updated_at_ns);
+    if (next.payload && !row.payload) removal = std::move(row);
+    if (removes && removal && removal->origin.partition == next.origin.partition) removal.reset();
+    row = std::move(next);
+  }
+};
+
 }  // namespace
 
 class Fold::Impl {
@@ -203,13 +222,7 @@ class Fold::Impl {
   Folded operation(const OperationView& view, const Origin& origin) {
     const TimeNs record_time_ns = std::max<TimeNs>(origin.record_time_ns, 0);
     const TimeNs updated_at_ns = view.updated_at_ns.value_or(record_time_ns);
-    auto at = operations.find(view.operation_id);
-    if (at == operations.end()) {
-      at = operations.emplace(std::string(view.operation_id), OperationRow{}).first;
-    } else if (updated_at_ns < at->second.updated_at_ns) {
-      return count(Folded::kFolded, origin, view.bytes);
-    }
-    OperationRow& row = at->second;
+    OperationRow row;
     row.operation_id = view.operation_id;
     row.status = view.status;
     row.name = view.name;
@@ -219,8 +232,13 @@ class Fold::Impl {
     row.updated_at_ns = updated_at_ns;
     row.origin = {origin.partition, origin.offset};
     operation_bytes += view.bytes.size();
-    row.payload.reset();
     if (!view.removed) row.payload.emplace(view.bytes);
+    const auto at = operations.find(view.operation_id);
+    if (at == operations.end()) {
+      operations.emplace(std::string(view.operation_id), ChangedOperation{{}, std::move(row)});
+    } else {
+      at->second.fold(std::move(row));
+    }
     return count(Folded::kFolded, origin, view.bytes);
   }
 
@@ -240,11 +258,14 @@ class Fold::Impl {
     batch.api_failures = std::exchange(pending.api_failures, {});
     pending.bytes = 0;
     batch.operations.reserve(operations.size());
-    for (auto& [id, row] : operations) batch.operations.push_back(std::move(row));
+    for (auto& [id, changed] : operations) {
+      if (changed.removal) batch.operations.push_back(std::move(*changed.removal));
+      batch.operations.push_back(std::move(changed.row));
+    }
     operations.clear();
     operation_bytes = 0;
-    std::sort(batch.operations.begin(), batch.operations.end(),
-              [](const OperationRow& left, const OperationRow& right) { return left.operation_id < right.operation_id; });
+    std::stable_sort(batch.operations.begin(), batch.operations.end(),
+                     [](const OperationRow& left, const OperationRow& right) { return left.operation_id < right.operation_id; });
     batch.counts = tally.take();
     return batch;
   }
@@ -262,7 +283,7 @@ class Fold::Impl {
   Held<RunState> runs{kRunBytes};
   Held<RunLogsState> run_logs{kRunLogsBytes};
   PendingSheet pending;
-  boost::unordered_flat_map<std::string, OperationRow, TextHash, std::equal_to<>> operations;
+  boost::unordered_flat_map<std::string, ChangedOperation, TextHash, std::equal_to<>> operations;
   /// Of the records that `operations` were made from.
   std::size_t operation_bytes = 0;
   Tally tally;

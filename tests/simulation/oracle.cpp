@@ -263,12 +263,14 @@ void expect_logs(const Entry& entry, const kafka::TopicPartition& at, std::int64
   keep_first(logs.site, identity.site());
 }
 
-void expect_operation(const Entry& entry, ExpectedOperation& operation) {
+void expect_operation(const Entry& entry, std::int32_t partition, ExpectedOperation& operation) {
   std::int64_t updated_at_ns = entry.timestamp_ms * kMs;
   const auto* told = std::get_if<v1::Operation>(&entry.sent->meaning);
   if (told != nullptr && told->has_updated_at()) updated_at_ns = ns(told->updated_at());
-  if (updated_at_ns < operation.updated_at_ns) return;
-  operation.updated_at_ns = updated_at_ns;
+  const bool removes = told == nullptr && operation.partition == partition;
+  if (!removes && updated_at_ns < operation.updated_at_ns) return;
+  operation.partition = partition;
+  operation.updated_at_ns = std::max(operation.updated_at_ns, updated_at_ns);
   operation.removed = told == nullptr;
   operation.status = told == nullptr ? "" : told->status();
 }
@@ -298,7 +300,7 @@ Expected expect(const Logs& logs) {
       } else if (const auto* batch = std::get_if<v1::LogBatch>(&meaning)) {
         expect_logs(entry, at, offset, *batch, seen_logs, expected);
       } else if (at.topic == kOperations) {
-        expect_operation(entry, expected.operations[entry.sent->key]);
+        expect_operation(entry, at.partition, expected.operations[entry.sent->key]);
       }
     }
   }

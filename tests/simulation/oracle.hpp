@@ -42,6 +42,7 @@ struct ExpectedGroup {
 };
 
 struct ExpectedOperation {
+  std::int32_t partition = -1;
   std::int64_t updated_at_ns = 0;
   std::string status;
   bool removed = false;

@@ -66,7 +66,13 @@ class MemoryWriter final : public collector::Writer {
     }
     for (const auto& row : batch.operations) {
       const auto [at, fresh] = rows.operations.try_emplace(row.operation_id, row);
-      if (!fresh && row.updated_at_ns >= at->second.updated_at_ns) at->second = row;
+      if (fresh) continue;
+      const collector::OperationRow& held = at->second;
+      const bool removes = !row.payload && row.origin.partition == held.origin.partition && row.origin.offset > held.origin.offset;
+      if (!removes && row.updated_at_ns < held.updated_at_ns) continue;
+      const auto updated_at_ns = std::max(row.updated_at_ns, held.updated_at_ns);
+      at->second = row;
+      at->second.updated_at_ns = updated_at_ns;
     }
     return {};
   }

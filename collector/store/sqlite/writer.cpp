@@ -13,12 +13,13 @@
 namespace runfold::collector::sqlite {
 namespace {
 
+/// Rows of one key stay in their order.
 template <class Row, class Key>
 std::vector<const Row*> sorted(const std::vector<Row>& rows, Key key) {
   std::vector<const Row*> order;
   order.reserve(rows.size());
   for (const auto& row : rows) order.push_back(&row);
-  std::sort(order.begin(), order.end(), [&key](const Row* a, const Row* b) { return key(*a) < key(*b); });
+  std::stable_sort(order.begin(), order.end(), [&key](const Row* a, const Row* b) { return key(*a) < key(*b); });
   return order;
 }
 
@@ -242,9 +243,10 @@ StoreResult<> SqliteWriter::write_operations(const std::vector<OperationRow>& ro
       "record, payload) "
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (operation_id) DO UPDATE SET status = excluded.status, name = excluded.name, "
       "owner_id = excluded.owner_id, connector_id = excluded.connector_id, created_at_ns = excluded.created_at_ns, "
-      "updated_at_ns = excluded.updated_at_ns, heard_at_ns = excluded.heard_at_ns, partition = excluded.partition, record = "
-      "excluded.record, payload = excluded.payload WHERE excluded.updated_at_ns "
-      ">= operations.updated_at_ns");
+      "updated_at_ns = max(excluded.updated_at_ns, operations.updated_at_ns), heard_at_ns = excluded.heard_at_ns, "
+      "partition = excluded.partition, record = excluded.record, payload = excluded.payload "
+      "WHERE excluded.updated_at_ns >= operations.updated_at_ns "
+      "OR (excluded.payload IS NULL AND excluded.partition = operations.partition AND excluded.record > operations.record)");
   if (!upsert) return upsert.error();
   for (const OperationRow* row : sorted(rows, [](const OperationRow& r) -> const std::string& { return r.operation_id; })) {
     const Blob payload{row->payload ? std::string_view(*row->payload) : std::string_view()};

@@ -272,6 +272,36 @@ TEST_P(WriterContract, ARemovedOperationIsGoneAndAnOlderStateDoesNotBringItBack)
   EXPECT_TRUE(query_->operation("op").value());
 }
 
+TEST_P(WriterContract, ARemovalRemovesWhatStandsBeforeItInItsPartitionHoweverNewThatSaysItIs) {
+  OperationRow ahead = sample_operation("op", 10, 1'000);
+  ahead.origin = {0, 5};
+  OperationRow removal;
+  removal.operation_id = "op";
+  removal.updated_at_ns = 200;
+  commit({.operations = {ahead}});
+  for (const RecordPlace elsewhere : {RecordPlace{0, 4}, RecordPlace{1, 9}}) {
+    removal.origin = elsewhere;
+    commit({.operations = {removal}});
+    EXPECT_TRUE(query_->operation("op").value()) << elsewhere.partition;
+  }
+  removal.origin = {0, 6};
+  commit({.operations = {removal}});
+  EXPECT_FALSE(query_->operation("op").value());
+
+  // What comes behind is newer than the removal, and not newer than what that removed; together they do the same.
+  OperationRow behind = sample_operation("op", 10, 500);
+  behind.origin = {0, 7};
+  commit({.operations = {behind}});
+  EXPECT_FALSE(query_->operation("op").value());
+  ahead.operation_id = removal.operation_id = behind.operation_id = "other";
+  commit({.operations = {ahead}});
+  commit({.operations = {removal, behind}});
+  EXPECT_FALSE(query_->operation("other").value());
+  behind.updated_at_ns = 1'001;
+  commit({.operations = {behind}});
+  EXPECT_TRUE(query_->operation("other").value());
+}
+
 TEST_P(WriterContract, AnApiFailureThatIsThereIsLeftAsItIs) {
   commit({.api_failures = {sample_failure("f1", "r1", 10)}});
   ApiFailureRow again = sample_failure("f1", "r1", 99);

@@ -195,6 +195,43 @@ TEST(Operations, ARemovalHasNoPayloadAndTheTimeOfItsRecord) {
   EXPECT_EQ(row.status, "");
 }
 
+TEST(Operations, ARemovalRemovesWhatStandsBeforeItInItsPartitionHoweverNewThatSaysItIs) {
+  Folding f;
+  f.origin.record_time_ns = 30 * kSecond;
+  f.send(operation("pending", 1'000));
+  f.remove_operation("op-1");
+  f.commit();
+  EXPECT_FALSE(f.operations.at("op-1").payload.has_value());
+  EXPECT_EQ(f.operations.at("op-1").updated_at_ns, 1'000 * kSecond) << "it is as new as what it removed";
+  f.send(operation("pending", 1'000));
+  f.origin.partition = 1;
+  f.remove_operation("op-1");
+  f.commit();
+  EXPECT_TRUE(f.operations.at("op-1").payload.has_value());
+}
+
+TEST(Operations, AStateBehindARemovalOfTheSameBatchLeavesTheRemovalToTheStoreToo) {
+  Folding f;
+  f.origin.record_time_ns = 30 * kSecond;
+  f.send(operation("pending", 10));
+  f.remove_operation("op-1");
+  f.send(operation("pending", 20));
+  f.send(operation("again", 40));
+  f.send(operation("still", 50));
+  auto rows = f.fold.take().operations;
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_FALSE(rows[0].payload.has_value());
+  EXPECT_EQ(rows[1].status, "still");
+  f.send(operation("pending", 60));
+  f.remove_operation("op-1");
+  f.send(operation("again", 70));
+  f.remove_operation("op-1");
+  rows = f.fold.take().operations;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_FALSE(rows[0].payload.has_value());
+  EXPECT_EQ(rows[0].updated_at_ns, 70 * kSecond);
+}
+
 TEST(Operations, OneWithoutTimesTakesThatOfItsRecord) {
   Folding f;
   v1::Operation bare;
