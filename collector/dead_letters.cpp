@@ -14,11 +14,16 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollMs{100};
 /// Unit: bytes. Above any record that a broker takes unless it was told to; the broker's own limit decides.
 constexpr std::string_view kMaxMessageBytes = "104857600";
+/// Unit: KiB. Room for the largest message, or the client's queue would never take it.
+constexpr std::string_view kQueueKbytes = "131072";
+/// A record with more headers than this, or with more bytes of them, keeps none in its letter.
+constexpr std::size_t kMaxHeaders = 1'000;
+constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 
 /// Leaves the next part of a letter behind that Kafka finds too large. False: nothing is left to leave.
 bool make_smaller(DeadLetter& letter) {
   if (!letter.value_omitted) return letter.value_omitted = true;
-  if (!letter.headers_omitted) return letter.headers_omitted = true;
+  if (!letter.key_omitted) return letter.headers_omitted = letter.key_omitted = true;
   return false;
 }
 
@@ -30,8 +35,7 @@ std::string_view failed_class(std::string_view reason) {
 
 std::size_t DeadLetter::bytes() const noexcept {
   std::size_t sum = sizeof(DeadLetter) + (key ? key->size() : 0) + (value ? value->size() : 0) + message.size();
-  for (const auto& [name, text] : headers) sum += name.size() + (text ? text->size() : 0);
-  return sum;
+  return headers.empty() ? sum : sum + headers.size() * sizeof(headers[0]) + header_bytes;
 }
 
 DeadLetter make_dead_letter(const kafka::Message& message, std::string_view reason, std::string sentence) {
@@ -42,7 +46,11 @@ DeadLetter make_dead_letter(const kafka::Message& message, std::string_view reas
   letter.timestamp_ms = record.timestamp_ms;
   if (record.key) letter.key.emplace(*record.key);
   if (record.value) letter.value.emplace(*record.value);
-  for (const kafka::Header& header : message.headers()) {
+  const std::vector<kafka::Header> headers = message.headers();
+  for (const kafka::Header& header : headers) letter.header_bytes += header.name.size() + header.value.value_or(std::string_view{}).size();
+  letter.headers_omitted = headers.size() > kMaxHeaders || letter.header_bytes > kMaxHeaderBytes;
+  for (const kafka::Header& header : headers) {
+    if (letter.headers_omitted) break;
     auto& copy = letter.headers.emplace_back(header.name, std::nullopt);
     if (header.value) copy.second.emplace(*header.value);
   }
@@ -54,6 +62,7 @@ DeadLetter make_dead_letter(const kafka::Message& message, std::string_view reas
 DeadLetters::DeadLetters(kafka::Properties properties, std::string topic, std::string group, MakeProducer make_producer)
     : properties_(std::move(properties)), topic_(std::move(topic)), group_(std::move(group)), make_producer_(std::move(make_producer)) {
   properties_.set_default("message.max.bytes", kMaxMessageBytes);
+  properties_.set_default("queue.buffering.max.kbytes", kQueueKbytes);
 }
 
 kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
@@ -61,9 +70,7 @@ kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
   const std::string offset = std::to_string(letter.offset);
   const std::string timestamp = std::to_string(letter.timestamp_ms);
   const std::string size = std::to_string(letter.value ? letter.value->size() : 0);
-  std::size_t around = letter.key ? letter.key->size() : 0;
-  for (const auto& [name, value] : letter.headers) around += name.size() + (value ? value->size() : 0);
-  const std::string size_around = std::to_string(around);
+  const std::string size_around = std::to_string(letter.header_bytes + (letter.key_omitted && letter.key ? letter.key->size() : 0));
   std::vector<kafka::Header> headers;
   headers.reserve(letter.headers.size() + 12);
   for (const auto& [name, value] : letter.headers) {
@@ -85,7 +92,7 @@ kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
 
   kafka::OutRecord record;
   record.topic = topic_;
-  if (letter.key && !letter.headers_omitted) record.key = *letter.key;
+  if (letter.key && !letter.key_omitted) record.key = *letter.key;
   if (letter.value && !letter.value_omitted) record.value = *letter.value;
   record.headers = headers;
   const std::uint64_t token = ++last_token_;
@@ -96,6 +103,11 @@ kafka::Result<bool> DeadLetters::hand_over(DeadLetter& letter) {
   }
   letter.token = token;
   return true;
+}
+
+bool DeadLetters::fits_never(const kafka::Result<bool>& handed) const {
+  if (!handed) return handed.error().code == kafka::Errc::kTooLarge;
+  return !*handed && producer_->counts().in_flight() == 0;
 }
 
 void DeadLetters::make_anew(std::span<DeadLetter> letters) {
@@ -123,10 +135,15 @@ kafka::Result<void> DeadLetters::deliver(std::span<DeadLetter> letters, std::chr
     for (DeadLetter& letter : letters) {
       if (letter.acknowledged || letter.token != 0) continue;
       auto handed = hand_over(letter);
-      while (!handed && handed.error().code == kafka::Errc::kTooLarge && make_smaller(letter)) handed = hand_over(letter);
+      while (fits_never(handed) && make_smaller(letter)) handed = hand_over(letter);
       if (!handed) {
         if (handed.error().code == kafka::Errc::kFatal) make_anew(letters);
         return handed.error();
+      }
+      if (!*handed && fits_never(handed)) {
+        return kafka::Error{kafka::Errc::kTooLarge,
+                            "the queue of the Kafka client takes no dead letter, not even one without value, key "
+                            "and headers: raise queue.buffering.max.kbytes"};
       }
       if (!*handed) break;
       under_way.emplace(letter.token, &letter);

@@ -95,6 +95,10 @@ class ScriptedKafka {
   void set_letter_limit(std::size_t bytes) {
     with([&] { letter_limit_ = bytes; });
   }
+  /// The client's own queue takes no more than this at once.
+  void set_letter_queue(std::size_t bytes) {
+    with([&] { letter_queue_ = bytes; });
+  }
   std::vector<Letter> letters() {
     return with([&] { return letters_; });
   }
@@ -188,6 +192,7 @@ class ScriptedKafka {
   bool acknowledge_ = true;
   std::optional<kafka::Error> refusal_;
   std::size_t letter_limit_ = 1'000'000;
+  std::size_t letter_queue_ = 1'000'000;
   std::vector<Letter> letters_;
   std::size_t handed_over_ = 0;
 };
@@ -325,7 +330,10 @@ class ScriptedProducer final : public kafka::Producer {
   kafka::Result<void> produce(const kafka::OutRecord& record, std::uint64_t token) noexcept override {
     const std::scoped_lock lock(kafka_.mutex_);
     if (kafka_.refusal_) return *kafka_.refusal_;
-    if (size_of_what_was_copied(record) > kafka_.letter_limit_) return kafka::Error{kafka::Errc::kTooLarge, "too large for the topic"};
+    const std::size_t size = size_of_what_was_copied(record);
+    if (size > kafka_.letter_limit_) return kafka::Error{kafka::Errc::kTooLarge, "too large for the topic"};
+    if (queued_bytes_ + size > kafka_.letter_queue_) return kafka::Error{kafka::Errc::kQueueFull, "the queue is full"};
+    queued_bytes_ += size;
     ScriptedKafka::Letter letter;
     if (record.key) letter.key.emplace(*record.key);
     if (record.value) letter.value.emplace(*record.value);
@@ -341,6 +349,7 @@ class ScriptedProducer final : public kafka::Producer {
       std::unique_lock lock(kafka_.mutex_);
       kafka_.changed_.wait_for(lock, wait, [&] { return kafka_.acknowledge_; });
       if (kafka_.acknowledge_) done.swap(in_flight_);
+      if (in_flight_.empty()) queued_bytes_ = 0;
       for (auto& [token, letter] : done) kafka_.letters_.push_back(letter);
     }
     for (const auto& [token, letter] : done) on_delivery_({token, 0, 0, std::nullopt});
@@ -348,7 +357,7 @@ class ScriptedProducer final : public kafka::Producer {
   }
   void wake_on(int) noexcept override {}
   std::uint64_t flush(std::chrono::milliseconds) override { return 0; }
-  kafka::DeliveryCounts counts() const noexcept override { return {}; }
+  kafka::DeliveryCounts counts() const noexcept override { return {in_flight_.size(), 0, 0}; }
 
  private:
   /// All but the headers that say where the letter is from and why.
@@ -363,6 +372,7 @@ class ScriptedProducer final : public kafka::Producer {
   ScriptedKafka& kafka_;
   OnDelivery on_delivery_;
   std::deque<std::pair<std::uint64_t, ScriptedKafka::Letter>> in_flight_;
+  std::size_t queued_bytes_ = 0;
 };
 
 inline std::unique_ptr<kafka::Consumer> ScriptedKafka::consumer(boost::asio::any_io_executor executor, kafka::ConsumerEvents events) {

@@ -170,6 +170,49 @@ TEST(Pipeline, ARecordWhoseKeyOrHeadersAreTooLargeLeavesItsOriginThereAndBlocksN
   EXPECT_TRUE(rig.stop());
 }
 
+TEST(Pipeline, ADeadLetterLargerThanTheClientsQueueLeavesItsValueThereAndThoseThatOnlyWaitForRoomKeepTheirs) {
+  Rig rig;
+  rig.kafka.set_letter_queue(200);
+  const std::string half = std::string(150, '\xff');
+  for (const std::string& value : {half, half, std::string(250, '\xff'), half}) rig.kafka.append(kEvents.topic, {"run-1", value, {}});
+  rig.step("run-1", 1, 4);
+  rig.start();
+  rig.assign_all();
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 5; }));
+  auto letters = rig.kafka.letters();
+  ASSERT_EQ(letters.size(), 4U);
+  EXPECT_EQ(letters[0].value, half);
+  EXPECT_EQ(letters[1].value, half);
+  EXPECT_EQ(letters[2].value, std::nullopt);
+  EXPECT_EQ(letters[2].key, "run-1");
+  EXPECT_EQ(letters[2].headers["runfold.value_omitted"], "250");
+  EXPECT_EQ(letters[3].value, half);
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST(Pipeline, OfARecordWithTooManyHeadersTheDeadLetterKeepsTheRest) {
+  Rig rig;
+  std::vector<std::pair<std::string, std::string>> headers(1'000, {"h", ""});
+  rig.kafka.append(kEvents.topic, {"run-1", "\xff", headers});
+  headers.emplace_back("h", "");
+  rig.kafka.append(kEvents.topic, {"run-1", "\xff", headers});
+  rig.kafka.append(kEvents.topic, {"run-1", "\xff", {{"h", std::string(64 * 1024, 'x')}}});
+  rig.start();
+  rig.assign_all();
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kEvents)) == 3; }));
+  auto letters = rig.kafka.letters();
+  ASSERT_EQ(letters.size(), 3U);
+  EXPECT_TRUE(letters[0].headers.contains("h"));
+  EXPECT_FALSE(letters[0].headers.contains("runfold.headers_omitted"));
+  for (const std::size_t i : {1U, 2U}) {
+    EXPECT_EQ(letters[i].key, "run-1");
+    EXPECT_EQ(letters[i].value, "\xff");
+    EXPECT_FALSE(letters[i].headers.contains("h"));
+    EXPECT_EQ(letters[i].headers["runfold.headers_omitted"], i == 1 ? "1001" : "65537");
+  }
+  EXPECT_TRUE(rig.stop());
+}
+
 TEST(Pipeline, AFailedCommitIsTriedAgainWithTheSameBatchAndNothingIsLost) {
   Rig rig;
   rig.store.fail_commits(kBusyStore, 3);
