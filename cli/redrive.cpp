@@ -35,6 +35,8 @@ constexpr std::size_t kPending = 1'000;
 constexpr std::size_t kPendingBytes = 16 * 1024 * 1024;
 /// As the collector's dead letters: the broker's own limit decides.
 constexpr std::string_view kMaxMessageBytes = "104857600";
+/// Unit: KiB. Room for the largest message, or the client's queue would never take it.
+constexpr std::string_view kQueueKbytes = "131072";
 constexpr std::chrono::milliseconds kTurn{100};
 
 struct Flags {
@@ -102,6 +104,7 @@ class Redrive {
     if (producer_) return true;
     kafka::Properties properties = search_.properties();
     properties.set_default("message.max.bytes", kMaxMessageBytes);
+    properties.set_default("queue.buffering.max.kbytes", kQueueKbytes);
     auto made = kafka::Producer::create(
         properties, [this](const kafka::Delivery& delivery) { delivered(delivery); },
         [this](const kafka::Error& error) { trouble_ = error; });
@@ -136,10 +139,13 @@ class Redrive {
         producer_->poll(std::chrono::milliseconds(0));
         return !failure_;
       }
-      if (taken.error().code == kafka::Errc::kQueueFull) {
+      if (taken.error().code != kafka::Errc::kQueueFull) {
+        refuse(sent, taken.error());
+      } else if (!pending_.empty()) {
         wait();
       } else {
-        refuse(sent, taken.error());
+        refuse(sent, {kafka::Errc::kTooLarge, "it is larger than the whole queue of the Kafka client: its key and value are " +
+                                                  std::to_string(sent.bytes) + " bytes; raise -X queue.buffering.max.kbytes"});
       }
     }
     return false;

@@ -216,6 +216,15 @@ TEST_F(DeadLetters, OnlyThoseSelectedGoBackAndThoseThatCannotAreSaid) {
   EXPECT_EQ(events().size(), 2U);
 }
 
+TEST_F(DeadLetters, OneLargerThanTheClientsWholeQueueIsAnErrorThatSaysWhichSettingToRaise) {
+  letter("malformed", "run-1", std::string(5'000, '\xff'));
+  const Printed refused = runfold({"dead-letters", "redrive", "--all", "-X", "queue.buffering.max.kbytes=1"});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("dead letter 0/0 was not sent back to runfold.events"));
+  EXPECT_THAT(refused.err, HasSubstr("5005 bytes; raise -X queue.buffering.max.kbytes"));
+  EXPECT_TRUE(events().empty());
+}
+
 TEST(LetterAddresses, AreReadAsTheyAreWritten) {
   EXPECT_EQ(text_of(*parse_address("3/1042")), "3/1042");
   for (const char* bad : {"", "3", "3/", "/3", "3/-1", "-1/3", "3/4/5", "a/b", "3/ 4", "99999999999/1"})
