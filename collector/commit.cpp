@@ -1,6 +1,7 @@
 // Prepares sealed batches and brings them into the store.
 #include "collector/commit.hpp"
 
+#include "collector/decode_wire.hpp"
 #include "collector/failpoint.hpp"
 #include "collector/log_chunk.hpp"
 #include "runfold/v1/run.pb.h"
@@ -19,6 +20,18 @@ std::string run_idempotency_key(const RunRow& run, std::uint64_t revision) {
   return "run/" + run.key.run_id + "/" + std::to_string(run.key.attempt) + "/" + std::to_string(revision);
 }
 
+/// Unit: bytes. Above it a snapshot would soon be more than Kafka takes in one message, which is a megabyte as it comes.
+constexpr std::size_t kMostPublished = 512 * 1024;
+/// Unit: bytes. With this much of each error, as many steps as a run may have fit.
+constexpr std::size_t kStepErrorThen = 256;
+
+/// What sinks are told of a run. `snapshot`: the row's, read; it may be changed.
+std::string to_publish(const RunRow& run, v1::Run& snapshot) {
+  if (run.snapshot.size() <= kMostPublished) return run.snapshot;
+  for (v1::Step& step : *snapshot.mutable_steps()) step.set_error(std::string(wire::bounded(step.error(), kStepErrorThen)));
+  return snapshot.SerializeAsString();
+}
+
 }  // namespace
 
 void prepare(SealedBatch& batch, const OutboxSinks& sinks) {
@@ -34,8 +47,9 @@ void prepare(SealedBatch& batch, const OutboxSinks& sinks) {
       if (!snapshot.ParseFromString(run.snapshot))
         throw std::logic_error("the snapshot of run " + run.key.run_id + " is no runfold.v1.Run");
       const std::string key = run_idempotency_key(run, snapshot.revision());
+      const std::string payload = to_publish(run, snapshot);
       for (const std::string& sink : sinks.runs) {
-        batch.rows.outbox.push_back({sink, sinks::Kind::kRun, key, run.key.run_id, run.snapshot});
+        batch.rows.outbox.push_back({sink, sinks::Kind::kRun, key, run.key.run_id, payload});
       }
     }
   }

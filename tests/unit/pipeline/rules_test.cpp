@@ -2,6 +2,7 @@
 #include "collector/commit.hpp"
 #include "collector/consume.hpp"
 #include "collector/growing_interval.hpp"
+#include "runfold/v1/run.pb.h"
 
 #include <gtest/gtest.h>
 
@@ -32,6 +33,44 @@ TEST(GrowingInterval, StartsAnewAfterReset) {
   EXPECT_FALSE(interval.running());
   EXPECT_TRUE(interval.due(now + 2s));
   EXPECT_EQ(interval.due_at(), now + 3s);
+}
+
+TEST(Prepare, ARunTooLargeForAMessageIsPublishedWithTheBeginningsOfItsStepsErrors) {
+  SealedBatch batch;
+  v1::Run run;
+  run.set_run_id("run-1");
+  run.set_error(std::string(16'000, 'e'));
+  for (int i = 0; i < 1'000; ++i) {
+    v1::Step& step = *run.add_steps();
+    step.set_step_id(std::string(190, 's') + std::to_string(i));
+    step.set_error(std::string(4'096, 'x'));
+  }
+  const std::string large = run.SerializeAsString();
+  for (v1::Step& step : *run.mutable_steps()) step.set_error("short");
+  const std::string small = run.SerializeAsString();
+  for (const std::string& snapshot : {large, small}) {
+    RunRow& row = batch.rows.runs.emplace_back();
+    row.key = {"run-1", 1};
+    row.publish = true;
+    row.snapshot = snapshot;
+  }
+  prepare(batch, {{"sink"}, {}});
+  ASSERT_EQ(batch.rows.outbox.size(), 2U);
+  EXPECT_LT(batch.rows.outbox[0].payload.size(), 900'000U);
+  v1::Run published;
+  ASSERT_TRUE(published.ParseFromString(batch.rows.outbox[0].payload));
+  ASSERT_EQ(published.steps_size(), 1'000);
+  EXPECT_EQ(published.steps(999).error(), std::string(256, 'x'));
+  EXPECT_EQ(published.error(), std::string(16'000, 'e'));
+  EXPECT_EQ(batch.rows.outbox[1].payload, small) << "one that fits goes as it is";
+  EXPECT_EQ(batch.rows.runs[0].snapshot, large) << "the store keeps all";
+}
+
+TEST(DeadLetter, ItsHeadersCountByWhatTheyTakeInMemory) {
+  DeadLetter letter;
+  const std::size_t empty = letter.bytes();
+  letter.headers.resize(500);
+  EXPECT_GE(letter.bytes(), empty + 500 * sizeof(letter.headers[0]));
 }
 
 TEST(CommitTriggers, NothingIsDueWhileNothingHasChanged) {
