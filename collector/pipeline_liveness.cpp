@@ -91,26 +91,28 @@ void PipelineImpl::take_overdue(Clock::time_point now) {
 void PipelineImpl::judge_overdue() {
   if (overdue_.empty() || failed_ || hold() != Hold::kNone) return;
   Loader::Wanted wanted;
-  for (const auto& [key, partition] : overdue_) {
-    if (!fold_.knows_run({key.run_id, key.attempt})) wanted.runs.push_back(key);
-    if (!fold_.knows_run_logs({key.run_id, key.attempt})) wanted.logs.push_back(key);
-  }
-  if (!wanted.runs.empty() || !wanted.logs.empty()) {
-    if (!loader_.busy()) loader_.begin(std::move(wanted));
-    return;
-  }
-  for (const auto& [key, number] : overdue_) {
+  std::vector<Overdue> left;
+  for (auto& [key, number] : overdue_) {
+    const RunKeyView run{key.run_id, key.attempt};
+    const bool knows_run = fold_.knows_run(run);
+    const bool knows_logs = fold_.knows_run_logs(run);
+    if (!knows_run) wanted.runs.push_back(key);
+    if (!knows_logs) wanted.logs.push_back(key);
+    if (!knows_run || !knows_logs) {
+      left.push_back({std::move(key), number});
+      continue;
+    }
     Partition* partition = partitions_.find(options_.topics.events, number);
     // Whoever is not judged now is asked for again.
     if (partition == nullptr || !may_judge(*partition)) continue;
-    const RunKeyView run{key.run_id, key.attempt};
     const Judged judged = fold_.judge(run, {number, partition->clock.clock_ns}, silence_of_logs(run));
     if (judged == Judged::kNothing) continue;
     // The verdict is written only if the partition is still ours.
     partition->changed = true;
     if (!changed_since_) changed_since_ = Clock::now();
   }
-  overdue_.clear();
+  overdue_ = std::move(left);
+  if (!overdue_.empty() && !loader_.busy()) loader_.begin(std::move(wanted));
 }
 
 std::optional<DurationNs> PipelineImpl::silence_of_logs(const RunKeyView& run) {

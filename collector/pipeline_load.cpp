@@ -7,13 +7,48 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
+#include <span>
 
 namespace runfold::collector {
 namespace {
 
+/// So many rows of a kind are asked for at a time, until they are so many bytes. Unit: bytes.
+constexpr std::size_t kSlice = 32;
+constexpr std::size_t kEnough = 32 * 1024 * 1024;
+
+/// The first of each stays where it is.
 void once_each(std::vector<RunKey>& keys) {
-  std::ranges::sort(keys);
-  keys.erase(std::ranges::unique(keys).begin(), keys.end());
+  std::set<RunKey> seen;
+  std::erase_if(keys, [&seen](const RunKey& key) { return !seen.insert(key).second; });
+}
+
+/// Calls `load` with the keys slice by slice and adds up the bytes that it brought. When that is enough, the other keys go.
+template <class Load>
+std::optional<StoreError> in_slices(std::vector<RunKey>& keys, Load&& load) {
+  std::size_t done = 0;
+  std::size_t bytes = 0;
+  while (done < keys.size() && bytes < kEnough) {
+    const auto slice = std::span<const RunKey>(keys).subspan(done, std::min(kSlice, keys.size() - done));
+    const StoreResult<std::size_t> brought = load(slice);
+    if (!brought) return brought.error();
+    bytes += *brought;
+    done += slice.size();
+  }
+  keys.resize(done);
+  return std::nullopt;
+}
+
+/// Adds the rows to those there are. Returns their bytes.
+template <class Row>
+std::size_t append(std::vector<std::optional<Row>>& all, std::vector<std::optional<Row>> rows) {
+  std::size_t bytes = 0;
+  for (auto& row : rows) {
+    if (row) bytes += row->fold_state.size();
+    if constexpr (requires { row->snapshot; }) bytes += row ? row->snapshot.size() : 0;
+    all.push_back(std::move(row));
+  }
+  return bytes;
 }
 
 StoreError unreadable(const RunKey& key, std::string_view what) {
@@ -38,28 +73,22 @@ void Loader::start() {
     Loaded loaded;
     loaded.wanted = std::move(wanted);
     try {
-      if (!loaded.wanted.runs.empty()) {
-        auto rows = writer.load_runs(loaded.wanted.runs);
-        if (!rows) {
-          loaded.error = std::move(rows.error());
-          return loaded;
+      loaded.error = in_slices(loaded.wanted.runs, [&](std::span<const RunKey> keys) -> StoreResult<std::size_t> {
+        auto rows = writer.load_runs(keys);
+        if (!rows) return rows.error();
+        return append(loaded.runs, std::move(*rows));
+      });
+      if (loaded.error) return loaded;
+      loaded.error = in_slices(loaded.wanted.logs, [&](std::span<const RunKey> keys) -> StoreResult<std::size_t> {
+        auto rows = writer.load_run_logs(keys);
+        if (!rows) return rows.error();
+        auto runs = writer.load_runs(keys);
+        if (!runs) return runs.error();
+        for (auto& run : *runs) {
+          if (run && run->result != v1::RUN_RESULT_LOST) run.reset();
         }
-        loaded.runs = std::move(*rows);
-      }
-      if (!loaded.wanted.logs.empty()) {
-        auto rows = writer.load_run_logs(loaded.wanted.logs);
-        if (!rows) {
-          loaded.error = std::move(rows.error());
-          return loaded;
-        }
-        loaded.logs = std::move(*rows);
-        auto runs = writer.load_runs(loaded.wanted.logs);
-        if (!runs) {
-          loaded.error = std::move(runs.error());
-          return loaded;
-        }
-        loaded.runs_of_logs = std::move(*runs);
-      }
+        return append(loaded.logs, std::move(*rows)) + append(loaded.lost_runs_of_logs, std::move(*runs));
+      });
     } catch (const std::exception& error) {
       loaded.error = StoreError{StoreErrc::kCorrupt, std::string("loading rows broke off: ") + error.what()};
     }
@@ -89,10 +118,8 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
   }
   for (std::size_t i = 0; i < loaded.wanted.logs.size(); ++i) {
     const RunKey& key = loaded.wanted.logs[i];
-    const auto& run = loaded.runs_of_logs[i];
-    if (run && run->result == v1::RUN_RESULT_LOST && !fold.supply_run({key.run_id, key.attempt}, run)) {
-      outcome.error = unreadable(key, "events");
-    }
+    const auto& run = loaded.lost_runs_of_logs[i];
+    if (run && !fold.supply_run({key.run_id, key.attempt}, run)) outcome.error = unreadable(key, "events");
     if (!fold.supply_run_logs({key.run_id, key.attempt}, loaded.logs[i])) outcome.error = unreadable(key, "logs");
   }
   backoff_.reset();

@@ -23,13 +23,14 @@ class Loader {
   using Clock = std::chrono::steady_clock;
   explicit Loader(WriterJobs& writer) : writer_(writer) {}
 
-  /// Which runs to load. May name one twice.
+  /// Which runs to load, the most urgent first. May name one twice.
   struct Wanted {
     std::vector<RunKey> runs;
     std::vector<RunKey> logs;
   };
   struct Outcome {
-    /// Absent: everything wanted was supplied to the fold.
+    /// Absent: the first that were wanted were supplied to the fold, as many of each kind as are enough at once, one at
+    /// least: large rows must not fill the memory all together. Want the others again.
     std::optional<StoreError> error;
     /// The error is to be tried again, by itself.
     bool retrying = false;
@@ -53,7 +54,7 @@ class Loader {
     std::vector<std::optional<RunRow>> runs;
     std::vector<std::optional<RunLogsRow>> logs;
     /// Of the runs whose logs are wanted: one that was called lost is called back by a log record.
-    std::vector<std::optional<RunRow>> runs_of_logs;
+    std::vector<std::optional<RunRow>> lost_runs_of_logs;
     std::optional<StoreError> error;
   };
 

@@ -1,0 +1,76 @@
+// Loading rows: large ones come a few at a time, the most urgent first, and all of them come in the end.
+#include "collector/pipeline_load.hpp"
+
+#include "tests/support/folding.hpp"
+#include "tests/support/memory_store.hpp"
+#include "tests/support/wait_until.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace runfold::collector {
+namespace {
+
+using runfold::test::Folding;
+using runfold::test::Telling;
+using runfold::test::wait_until;
+
+TEST(Loader, LargeRowsComeAFewAtATimeTheMostUrgentFirstAndAllOfThemInTheEnd) {
+  constexpr std::size_t kRuns = 50;
+  Folding before;
+  const std::string error(4'000, 'e');
+  Telling telling("run");
+  for (int step = 0; step < 400; ++step) before.send(telling.step_failed(10, "step " + std::to_string(step), error));
+  before.commit();
+  ASSERT_GT(before.runs.at({"run", 1}).snapshot.size(), 1'500'000U);
+
+  test::MemoryStore store;
+  Loader::Wanted wanted;
+  for (std::size_t i = kRuns; i > 0; --i) {
+    Batch batch;
+    batch.runs.push_back(before.runs.at({"run", 1}));
+    batch.runs[0].key.run_id = "run " + std::to_string(i);
+    v1::Run snapshot;
+    ASSERT_TRUE(snapshot.ParseFromString(batch.runs[0].snapshot));
+    snapshot.set_run_id(batch.runs[0].key.run_id);
+    batch.runs[0].snapshot = snapshot.SerializeAsString();
+    ASSERT_TRUE(store.commit(batch));
+    wanted.runs.push_back(batch.runs[0].key);
+    wanted.runs.push_back(batch.runs[0].key);
+    wanted.logs.push_back(batch.runs[0].key);
+  }
+
+  WriterThread jobs(std::make_unique<test::MemoryWriter>(store), [] {});
+  Loader loader(jobs);
+  Fold fold;
+  const auto known = [&] {
+    return static_cast<std::size_t>(std::ranges::count_if(wanted.logs, [&](const RunKey& key) {
+      return fold.knows_run({key.run_id, key.attempt});
+    }));
+  };
+  const auto load = [&](Loader::Wanted keys) {
+    loader.begin(std::move(keys));
+    std::optional<Loader::Outcome> outcome;
+    ASSERT_TRUE(wait_until([&] { return (outcome = loader.advance(Loader::Clock::now(), fold)).has_value(); }));
+    ASSERT_FALSE(outcome->error) << outcome->error->message;
+  };
+  load(wanted);
+  EXPECT_LT(known(), kRuns);
+  EXPECT_TRUE(fold.knows_run({wanted.runs.front().run_id, 1}));
+  EXPECT_FALSE(fold.knows_run({wanted.runs.back().run_id, 1}));
+  for (const RunKey& key : wanted.logs) EXPECT_TRUE(fold.knows_run_logs({key.run_id, key.attempt}));
+
+  Loader::Wanted left;
+  for (const RunKey& key : wanted.logs) {
+    if (!fold.knows_run({key.run_id, key.attempt})) left.runs.push_back(key);
+  }
+  load(left);
+  EXPECT_EQ(known(), kRuns);
+}
+
+}  // namespace
+}  // namespace runfold::collector
