@@ -97,7 +97,8 @@ void read_limits(ConfigSection limits, LimitsConfig& to) {
   to.runs_in_memory =
       static_cast<std::size_t>(limits.number("runs_in_memory", static_cast<std::int64_t>(to.runs_in_memory), 100, 10'000'000));
   to.run_memory_bytes = limits.size("run_memory_bytes", to.run_memory_bytes, kMiB, 64 * kGiB);
-  to.record_bytes = limits.size("record_bytes", to.record_bytes, kKiB, 256 * kMiB);
+  // Not above what collector/log_chunk.cpp reads again.
+  to.record_bytes = limits.size("record_bytes", to.record_bytes, kKiB, 64 * kMiB);
   limits.finish();
 }
 

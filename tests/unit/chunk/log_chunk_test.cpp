@@ -43,6 +43,16 @@ TEST(LogChunk, RecordsComeBackAsTheyWentIn) {
   EXPECT_EQ(back->SerializeAsString(), batch.SerializeAsString());
 }
 
+TEST(LogChunk, ARecordAsLargeAsTheConfigurationEverAllowsIsReadAgain) {
+  // The most that limits.record_bytes may be, less what stands around the text in a batch.
+  v1::LogBatch batch;
+  batch.add_records()->set_message(std::string(64 * 1024 * 1024 - 10, 'x'));
+  ASSERT_EQ(batch.ByteSizeLong(), 64U * 1024U * 1024U);
+  const auto back = from_chunk(to_chunk(pending(batch)));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(back->records(0).message().size(), batch.records(0).message().size());
+}
+
 TEST(LogChunk, WhatDescribesTheRecordsIsKept) {
   const LogChunk chunk = to_chunk(pending(some_records(3)));
   EXPECT_EQ(chunk.key, (RunKey{"r-1", 2}));

@@ -184,6 +184,13 @@ TEST_F(ConfigTest, ABadRetentionIsToldByFileLineAndKey) {
                   HasSubstr("runfold.yaml:5: retention.logs.days: unknown key")));
 }
 
+TEST_F(ConfigTest, NoRecordMayBeLargerThanALogChunkThatIsReadAgain) {
+  EXPECT_EQ(load_text("limits: { record_bytes: 64MiB }\n").limits.record_bytes, 64U * 1024U * 1024U);
+  EXPECT_THAT(
+      problems("limits: { record_bytes: 65MiB }\n"),
+      ElementsAre("runfold.yaml:1: limits.record_bytes: is \"65MiB\"; allowed is a size from 1KiB to 64MiB (bytes, KiB, MiB, GiB)"));
+}
+
 TEST_F(ConfigTest, FlagsWinOverEnvironmentAndEnvironmentOverFile) {
   ConfigFlags flags;
   flags.file = write("c.yaml", "kafka: {bootstrap.servers: file:1}\ngroup: file\nstore: sqlite:file\nlisten: file:1\n");
