@@ -209,8 +209,6 @@ struct EmbeddedKafka {
 };
 
 int run(const ConfigFlags& flags) {
-  // A file that reaches this process's limit is an error of that write, to be waited out like a full disk, and no reason to die.
-  std::signal(SIGXFSZ, SIG_IGN);
   // config: all that is wrong is told before anything is touched.
   Config config = load_config(flags, process_environment());
   const auto makers = read_sinks(config);
@@ -392,6 +390,8 @@ int validate(const ConfigFlags& flags) {
 int main(int argc, char** argv) {
   // A client that goes away is an error of its write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // A file that reaches this process's limit is an error of that write, to be waited out like a full disk, and no reason to die.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     const auto line = runfold::collector::read_command_line(argc, argv);
     if (const int* code = std::get_if<int>(&line)) {

@@ -15,6 +15,8 @@
 #include <filesystem>
 #include <regex>
 
+#include <sys/resource.h>
+
 namespace runfold::collector::test {
 namespace {
 
@@ -168,6 +170,28 @@ TEST_F(Replay, ThatWasKilledGoesOnWithResumeAndEndsTheSame) {
   const Ran same = verify(live, rebuilt);
   EXPECT_EQ(same.exit_code, 0) << same.out << same.err;
   EXPECT_EQ(replay(collector, rebuilt, {"--resume"}).exit_code, 0);
+  EXPECT_EQ(collector.terminate(), 0) << collector.said();
+}
+
+TEST_F(Replay, WaitsOutAFileThatMayNotGrowAndEndsTheSame) {
+  CollectorUnderTest collector("full");
+  static_cast<void>(fill(collector, 12'000));
+  const std::string live = "sqlite:" + collector.store_path().string();
+  const std::string rebuilt = "sqlite:" + (folder(collector) / "rebuilt.db").string();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  // Room for the tables and not for what comes into them. The child has it from its first moment on.
+  const rlimit little{512 * 1024, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+  auto waiting = begin_replay(collector, rebuilt, {"--from", "earliest"});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_TRUE(wait_until([&] { return lines_with(waiting->err(), "a batch cannot be committed") > 0 || !waiting->running(); }));
+  ASSERT_TRUE(waiting->running()) << waiting->err();
+  ASSERT_EQ(::prlimit(waiting->pid(), RLIMIT_FSIZE, &before, nullptr), 0);
+  const Ran ran = end(*waiting);
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  const Ran same = verify(live, rebuilt);
+  EXPECT_EQ(same.exit_code, 0) << same.out << same.err;
   EXPECT_EQ(collector.terminate(), 0) << collector.said();
 }
 
