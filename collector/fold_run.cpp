@@ -233,22 +233,35 @@ void RunState::fold(const StatsCommittedView& event, const Stamp&, ConnectorCoun
 }
 
 void RunState::fold_progress(const ProgressView& event, const Stamp& stamp) {
-  if (!progress_) {
-    progress_.emplace();
+  const auto numbered = [](const Stamp& one) { return one.sequence != 0 && one.source != Sources::kMaxSources; };
+  auto held = std::find_if(progress_.begin(), progress_.end(), [&](const Told<ProgressFacts>& one) {
+    return one.stamp.source == stamp.source && numbered(one.stamp) == numbered(stamp);
+  });
+  if (held == progress_.end()) {
+    held = progress_.insert(held, Told<ProgressFacts>{stamp, {}});
   } else {
-    const auto order = sources_.compare(stamp, progress_->stamp);
-    if (order < 0) return;
-    const ProgressFacts& held = progress_->value;
-    if (order == 0 && std::tuple(event.step_id, event.done, event.total, bounded(event.message, kMaxStepTextBytes)) <
-                          std::tuple(std::string_view(held.step_id), held.done, held.total, std::string_view(held.message))) {
-      return;
-    }
+    const auto order = numbered(stamp) ? stamp.sequence <=> held->stamp.sequence : sources_.compare(stamp, held->stamp);
+    const ProgressFacts& facts = held->value;
+    const bool later =
+        order > 0 ||
+        (order == 0 && std::tuple(event.step_id, event.done, event.total, bounded(event.message, kMaxStepTextBytes)) >=
+                           std::tuple(std::string_view(facts.step_id), facts.done, facts.total, std::string_view(facts.message)));
+    const TimeNs latest_ns = std::max(held->stamp.at_ns, stamp.at_ns);
+    if (later) held->stamp = stamp;
+    held->stamp.at_ns = latest_ns;
+    if (!later) return;
   }
-  progress_->stamp = stamp;
-  progress_->value.step_id = event.step_id;
-  progress_->value.done = event.done;
-  progress_->value.total = event.total;
-  progress_->value.message = bounded(event.message, kMaxStepTextBytes);
+  held->value.step_id = event.step_id;
+  held->value.done = event.done;
+  held->value.total = event.total;
+  held->value.message = bounded(event.message, kMaxStepTextBytes);
+}
+
+const Told<RunState::ProgressFacts>* RunState::latest_progress() const {
+  const auto latest = std::max_element(progress_.begin(), progress_.end(), [this](const auto& left, const auto& right) {
+    return sources_.compare(left.stamp, right.stamp) < 0;
+  });
+  return latest == progress_.end() ? nullptr : &*latest;
 }
 
 RunState::Verdict RunState::verdict(const CompletedFacts& facts) noexcept {

@@ -33,7 +33,8 @@ struct Told {
 /// - connector, version, site, trace: of the earliest event that has one;
 /// - what Started, Completed and a step's end say: of the earliest such event (of that step and attempt), so what has ended
 ///   stays as it first ended; but a Completed that declares a result goes before any that leaves it to be inferred;
-/// - progress: of the latest;
+/// - progress: the last that its source numbered, of the source that told of one at the latest time;
+/// - the order of steps: a source's own is that of its numbers, whatever its clock says;
 /// - counts that commits changed: the sum over all distinct StatsCommitted, each saturating;
 /// - times first and last heard of: minimum and maximum.
 /// "Earliest" is by Stamp, then by value.
@@ -175,7 +176,9 @@ class RunState {
   void write_deadline(RunRow& row, const LivenessLimits& limits) const;
   void write_snapshot(std::string& out, const std::vector<const Step*>& steps) const;
   void write_fold_state(std::string& out, const std::vector<const Step*>& steps) const;
-  [[nodiscard]] std::vector<const Step*> steps_by_start() const;
+  [[nodiscard]] std::vector<const Step*> steps_in_order() const;
+  /// Null: none was told of.
+  [[nodiscard]] const Told<ProgressFacts>* latest_progress() const;
   [[nodiscard]] AllBounds sorted_bounds() const;
   [[nodiscard]] bool read_snapshot(const std::string& snapshot);
   [[nodiscard]] bool read_fold_state(std::string_view fold_state);
@@ -193,7 +196,8 @@ class RunState {
   Sources sources_;
   /// The least that an event was written after it happened, as the two clocks have it.
   std::optional<DurationNs> skew_ns_;
-  std::optional<Told<ProgressFacts>> progress_;
+  /// The last of each source, apart for events with and without a number; the stamp's time is the latest of them all.
+  std::vector<Told<ProgressFacts>> progress_;
   /// By step_id and attempt.
   std::vector<Step> steps_;
 

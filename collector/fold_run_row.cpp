@@ -32,6 +32,9 @@ enum State : std::uint32_t {
   kSkew,
 };
 
+/// A source may have one with a number and one without.
+constexpr std::size_t kMaxProgress = 2 * (Sources::kMaxSources + 1);
+
 /// Below it, clocks count as right.
 constexpr DurationNs kLeastSkew = 1'000'000'000;
 
@@ -70,20 +73,39 @@ std::int64_t nanoseconds(const auto& time) noexcept {
 
 }  // namespace
 
-std::vector<const RunState::Step*> RunState::steps_by_start() const {
-  // Steps whose start is unknown stand where they ended.
-  const auto when = [](const Step* step) { return step->started ? step->started->at_ns : step->ended->stamp.at_ns; };
+// A clock that jumps back between two steps of a source does not turn them round: a step stands at the latest time that the
+// source had told by then. Steps whose start is unknown stand where they ended.
+std::vector<const RunState::Step*> RunState::steps_in_order() const {
+  struct Placed {
+    TimeNs at_ns = 0;
+    std::uint8_t source = 0;
+    std::uint64_t sequence = 0;
+    /// In steps_ they stand by name and attempt.
+    const Step* step = nullptr;
+  };
+  const auto places = sources_.places();
+  std::vector<Placed> placed;
+  placed.reserve(steps_.size());
+  for (const Step& step : steps_) {
+    const Stamp& stamp = step.started ? *step.started : step.ended->stamp;
+    placed.push_back({stamp.at_ns, places[stamp.source], stamp.sequence, &step});
+  }
+  const auto by_number = [](const Placed& one) { return std::tuple(one.source, one.sequence, one.step); };
+  std::sort(placed.begin(), placed.end(), [&](const Placed& left, const Placed& right) { return by_number(left) < by_number(right); });
+  for (std::size_t i = 1; i < placed.size(); ++i) {
+    const bool follows =
+        placed[i].source == placed[i - 1].source && placed[i].source != Sources::kMaxSources && placed[i - 1].sequence != 0;
+    if (follows) placed[i].at_ns = std::max(placed[i].at_ns, placed[i - 1].at_ns);
+  }
+  std::stable_sort(placed.begin(), placed.end(), [](const Placed& left, const Placed& right) { return left.at_ns < right.at_ns; });
   std::vector<const Step*> steps;
-  steps.reserve(steps_.size());
-  for (const Step& step : steps_) steps.push_back(&step);
-  // In steps_ they stand by name and attempt: of two with one start the one that stands first there comes first.
-  std::sort(steps.begin(), steps.end(),
-            [&](const Step* left, const Step* right) { return when(left) != when(right) ? when(left) < when(right) : left < right; });
+  steps.reserve(placed.size());
+  for (const Placed& one : placed) steps.push_back(one.step);
   return steps;
 }
 
 RunRow RunState::row(const LivenessLimits& limits) {
-  const auto steps = steps_by_start();
+  const auto steps = steps_in_order();
   RunRow row;
   row.key = {run_id_, attempt_};
   row.connector_id = connector_id_.value;
@@ -185,12 +207,12 @@ void RunState::write_snapshot(std::string& bytes, const std::vector<const Step*>
       out.non_zero(3, wide(one.last));
     });
   }
-  if (progress_) {
+  if (const auto* progress = latest_progress()) {
     out.message(28, [&] {
-      out.non_empty(1, progress_->value.step_id);
-      out.non_zero(2, progress_->value.done);
-      write_present(out, 3, progress_->value.total);
-      out.non_empty(4, progress_->value.message);
+      out.non_empty(1, progress->value.step_id);
+      out.non_zero(2, progress->value.done);
+      write_present(out, 3, progress->value.total);
+      out.non_empty(4, progress->value.message);
     });
   }
   if (skew_ns_ && (*skew_ns_ >= kLeastSkew || *skew_ns_ <= -kLeastSkew)) out.time(29, *skew_ns_);
@@ -221,7 +243,22 @@ void RunState::write_fold_state(std::string& bytes, const std::vector<const Step
       if (completed_->value.duration_ns) out.number(5, wide(*completed_->value.duration_ns));
     });
   }
-  if (progress_) out.message(kProgress, [&] { write_stamp(progress_->stamp); });
+  std::vector<const Told<ProgressFacts>*> progress;
+  for (const auto& one : progress_) progress.push_back(&one);
+  const auto place = [&](const Told<ProgressFacts>* one) { return std::pair(places[one->stamp.source], one->stamp.sequence); };
+  std::sort(progress.begin(), progress.end(), [&](const auto* left, const auto* right) { return place(left) < place(right); });
+  for (const auto* latest = latest_progress(); const auto* one : progress) {
+    out.message(kProgress, [&] {
+      write_stamp(one->stamp);
+      // The latest one's facts stand in the snapshot.
+      if (one == latest) return;
+      out.number(4, 1);
+      out.non_empty(5, one->value.step_id);
+      out.non_zero(6, one->value.done);
+      write_present(out, 7, one->value.total);
+      out.non_empty(8, one->value.message);
+    });
+  }
   // The times of these stamps stand in the snapshot's steps, which come in the same order.
   for (const Step* step : steps) {
     out.message(kStep, [&] {
@@ -288,7 +325,7 @@ bool RunState::read_snapshot(const std::string& snapshot) {
     inferred_ = {run.result(), run.error()};
   }
   if (run.has_progress()) {
-    auto& facts = progress_.emplace();
+    auto& facts = progress_.emplace_back();
     facts.value = {run.progress().step_id(), run.progress().done(), present(run.progress().has_total(), run.progress().total()),
                    run.progress().message()};
   }
@@ -347,6 +384,26 @@ bool RunState::read_fold_state(std::string_view fold_state) {
     }
     if (step.ended && !was_measured) step.ended->value.duration_ns.reset();
   };
+  const auto read_progress = [&] {
+    Told<ProgressFacts> told;
+    bool latest = true;
+    wire::Fields parts(fields.bytes(), trouble);
+    while (parts.next()) {
+      if (parts.tag() == wire::varint_tag(1)) told.stamp.at_ns = static_cast<TimeNs>(parts.number());
+      if (parts.tag() == wire::varint_tag(2)) told.stamp.sequence = parts.number();
+      if (parts.tag() == wire::varint_tag(3)) told.stamp.source = source(parts.number());
+      if (parts.tag() == wire::varint_tag(4)) latest = false;
+      if (parts.tag() == wire::bytes_tag(5)) told.value.step_id = parts.bytes();
+      if (parts.tag() == wire::varint_tag(6)) told.value.done = parts.number();
+      if (parts.tag() == wire::varint_tag(7)) told.value.total = parts.number();
+      if (parts.tag() == wire::bytes_tag(8)) told.value.message = parts.bytes();
+    }
+    if (latest) {
+      progress_.front().stamp = told.stamp;
+    } else {
+      progress_.push_back(std::move(told));
+    }
+  };
   const auto read_heard = [&](Bounds& bounds) {
     wire::Fields parts(fields.bytes(), trouble);
     while (parts.next()) {
@@ -389,8 +446,9 @@ bool RunState::read_fold_state(std::string_view fold_state) {
         break;
       }
       case kProgress:
-        if (!progress_) return false;
-        read_stamp(progress_->stamp);
+        fields.uncounted();
+        if (progress_.empty() || progress_.size() > kMaxProgress) return false;
+        read_progress();
         break;
       case kStep:
         fields.uncounted();

@@ -103,8 +103,23 @@ void expect_completeness(const std::vector<Heard>& events, v1::Run& run) {
   }
 }
 
-void expect_steps(std::map<std::pair<std::string, std::uint32_t>, v1::Step> steps, v1::Run& run) {
-  const auto when = [](const v1::Step& step) { return ns(step.has_started_at() ? step.started_at() : step.finished_at()); };
+using StepKey = std::pair<std::string, std::uint32_t>;
+
+/// Where each step began, or ended when nobody said that it began.
+using Places = std::map<StepKey, const Heard*>;
+
+/// A step stands at its time, but not before the steps that its source told of before.
+void expect_steps(std::map<StepKey, v1::Step> steps, const Places& places, v1::Run& run) {
+  const auto when = [&](const v1::Step& step) {
+    const Heard& own = *places.at({step.step_id(), step.attempt()});
+    const auto& source = own.event->identity().source_id();
+    std::int64_t at_ns = own.at_ns;
+    for (const auto& [key, other] : places) {
+      const bool before = own.event->sequence() != 0 && other->event->sequence() != 0 && other->event->sequence() < own.event->sequence();
+      if (before && other->event->identity().source_id() == source) at_ns = std::max(at_ns, other->at_ns);
+    }
+    return std::tuple(at_ns, source, own.event->sequence());
+  };
   std::vector<v1::Step> sorted;
   for (auto& [key, step] : steps) {
     step.set_status(step.has_finished_at() ? v1::RUN_STATUS_FINISHED : v1::RUN_STATUS_RUNNING);
@@ -146,7 +161,11 @@ v1::Run expect_run(const RunKey& key, std::vector<Heard> events) {
   run.set_run_id(key.run_id);
   run.set_attempt(key.attempt);
   run.set_status(v1::RUN_STATUS_RUNNING);
-  std::map<std::pair<std::string, std::uint32_t>, v1::Step> steps;
+  std::map<StepKey, v1::Step> steps;
+  std::map<std::pair<std::string, bool>, const Heard*> progress;
+  const Heard* last_progress = nullptr;
+  Places begun;
+  Places ended;
   std::map<std::int32_t, std::pair<std::int64_t, std::int64_t>> offsets;
   const v1::SyncEvent* end = end_of(events);
   for (const Heard& heard : events) {
@@ -172,17 +191,20 @@ v1::Run expect_run(const RunKey& key, std::vector<Heard> events) {
     } else if (event.has_step_started()) {
       v1::Step& step = step_of(steps, event.step_started());
       if (!step.has_started_at()) set(*step.mutable_started_at(), heard.at_ns);
+      begun.try_emplace({step.step_id(), step.attempt()}, &heard);
     } else if (event.has_step_completed()) {
       const auto& told = event.step_completed();
       v1::Step& step = step_of(steps, told);
       if (step.has_finished_at()) continue;
       end_step(step, told, heard.at_ns);
+      ended.try_emplace({step.step_id(), step.attempt()}, &heard);
       if (told.has_entities()) step.set_entities(told.entities());
       if (told.has_relationships()) step.set_relationships(told.relationships());
     } else if (event.has_step_failed()) {
       v1::Step& step = step_of(steps, event.step_failed());
       if (step.has_finished_at()) continue;
       end_step(step, event.step_failed(), heard.at_ns);
+      ended.try_emplace({step.step_id(), step.attempt()}, &heard);
       step.set_result(v1::RUN_RESULT_FAILURE);
       step.set_error(event.step_failed().error());
     } else if (&event == end) {
@@ -195,17 +217,22 @@ v1::Run expect_run(const RunKey& key, std::vector<Heard> events) {
       if (completed.has_duration()) *run.mutable_duration() = completed.duration();
       run.set_error(completed.error());
     } else if (event.has_progress()) {
-      *run.mutable_progress() = event.progress();
+      // The source heard of last tells, what it numbered last.
+      const Heard*& of_source = progress[{identity.source_id(), event.sequence() != 0}];
+      if (of_source == nullptr || event.sequence() >= of_source->event->sequence()) of_source = &heard;
+      last_progress = of_source;
     } else if (event.has_stats_committed()) {
       add_stats(event.stats_committed().stats(), *run.mutable_stats());
     }
   }
+  if (last_progress != nullptr) *run.mutable_progress() = last_progress->event->progress();
   if (run.has_stats() && run.stats().ByteSizeLong() == 0) run.clear_stats();
   const bool measurable = run.has_started_at() && run.has_finished_at() && !run.has_duration();
   if (measurable && ns(run.finished_at()) >= ns(run.started_at())) {
     set(*run.mutable_duration(), ns(run.finished_at()) - ns(run.started_at()));
   }
-  expect_steps(std::move(steps), run);
+  begun.merge(ended);
+  expect_steps(std::move(steps), begun, run);
   expect_completeness(events, run);
   for (const auto& [partition, bounds] : offsets) {
     auto& one = *run.add_offsets();

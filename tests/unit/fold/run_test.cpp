@@ -196,18 +196,42 @@ TEST(Run, ARetriedStepKeepsEachTryApart) {
   EXPECT_EQ(run.entities(), 7U);
 }
 
-TEST(Run, StepsStandByStartThenByNameAndAttempt) {
-  Folding f;
-  Telling t;
-  f.send(t.step_started(12, "b"));
-  f.send(t.step_completed(11, "z"));
-  f.send(t.step_started(12, "a", 2));
-  f.send(t.step_started(12, "a", 1));
-  f.send(t.step_started(5, "late"));
-  const v1::Run run = f.run();
+std::vector<std::string> steps_of(const v1::Run& run) {
   std::vector<std::string> order;
   for (const auto& step : run.steps()) order.push_back(step.step_id() + std::to_string(step.attempt()));
-  EXPECT_THAT(order, testing::ElementsAre("late1", "z1", "a1", "a2", "b1"));
+  return order;
+}
+
+TEST(Run, AClockThatJumpsBackTurnsNoStepsOfASourceRound) {
+  Telling one("r-1", "s-1");
+  Telling two("r-1", "s-2");
+  std::vector<v1::SyncEvent> events{one.step_started(100, "read"),  one.step_completed(110, "read"), one.step_started(40, "map"),
+                                    one.step_completed(41, "map"),  one.step_started(42, "write"),   two.step_started(90, "before"),
+                                    two.step_started(105, "behind")};
+  std::string expected_row;
+  for (std::size_t turn = 0; turn < events.size(); ++turn) {
+    Folding f;
+    for (const auto& event : events) {
+      f.send(event);
+      f.restart();
+    }
+    EXPECT_THAT(steps_of(f.run()), testing::ElementsAre("before1", "read1", "map1", "write1", "behind1")) << turn;
+    const RunRow row = f.runs.at({"r-1", 1});
+    if (turn == 0) expected_row = row.snapshot + row.fold_state;
+    EXPECT_EQ(row.snapshot + row.fold_state, expected_row) << turn;
+    std::rotate(events.begin(), events.begin() + 3, events.end());
+  }
+}
+
+TEST(Run, StepsThatAreNotNumberedStandByStartThenByNameAndAttempt) {
+  Folding f;
+  Telling t;
+  for (v1::SyncEvent event : {t.step_started(12, "b"), t.step_completed(11, "z"), t.step_started(12, "a", 2), t.step_started(12, "a", 1),
+                              t.step_started(5, "late")}) {
+    event.set_sequence(0);
+    f.send(event);
+  }
+  EXPECT_THAT(steps_of(f.run()), testing::ElementsAre("late1", "z1", "a1", "a2", "b1"));
 }
 
 TEST(Run, ACompletedRunStaysCompletedWhateverComesLate) {
@@ -444,15 +468,41 @@ TEST(Run, StatsOfAllCommitsAreAddedUpAndApartFromWhatStepsEmitted) {
   EXPECT_FALSE(run.has_entities());
 }
 
+TEST(Run, AClockThatJumpsBackDoesNotHideTheProgressAfterIt) {
+  Telling one("r-1", "s-1");
+  Telling two("r-1", "s-2");
+  const auto progress = [](Telling& t, std::int64_t second, std::uint64_t done) {
+    auto event = t.at(second);
+    event.mutable_progress()->set_done(done);
+    return event;
+  };
+  std::vector<v1::SyncEvent> events{progress(one, 100, 1), progress(one, 50, 2), progress(two, 70, 3), progress(one, 60, 4),
+                                    progress(two, 60, 5)};
+  std::string expected_row;
+  for (std::size_t turn = 0; turn < events.size(); ++turn) {
+    Folding f;
+    for (const auto& event : events) {
+      f.send(event);
+      f.restart();
+    }
+    EXPECT_EQ(f.run().progress().done(), 4U) << turn;
+    const RunRow row = f.runs.at({"r-1", 1});
+    if (turn == 0) expected_row = row.snapshot + row.fold_state;
+    EXPECT_EQ(row.snapshot + row.fold_state, expected_row) << turn;
+    std::rotate(events.begin(), events.begin() + 2, events.end());
+  }
+}
+
 TEST(Run, TheLatestProgressIsShown) {
   Folding f;
   Telling t;
-  for (const std::int64_t second : {12, 15, 11}) {
-    auto event = t.at(second);
+  std::vector<v1::SyncEvent> events;
+  for (const std::int64_t second : {11, 12, 15}) {
+    auto& event = events.emplace_back(t.at(second));
     event.mutable_progress()->set_step_id("read");
     event.mutable_progress()->set_done(static_cast<std::uint64_t>(second));
-    f.send(event);
   }
+  for (const std::size_t i : {1U, 2U, 0U}) f.send(events[i]);
   EXPECT_EQ(f.run().progress().done(), 15U);
   EXPECT_FALSE(f.run().progress().has_total());
 }
