@@ -188,6 +188,7 @@ StoreResult<json::object> to_json(const StoredRun& stored, Steps steps) {
   put(to, "version", stored.run.version);
   put(to, "site", stored.run.site);
   put_outcome(to, run);
+  if (stored.run.snapshot.empty()) put(to, "status", word_of(static_cast<v1::RunStatus>(stored.run.status)));
   put(to, "result_source", word_of(run.result_source()));
   if (run.has_exit_code()) to["exit_code"] = run.exit_code();
   if (run.has_signal()) to["signal"] = run.signal();

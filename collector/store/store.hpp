@@ -119,7 +119,7 @@ struct Page {
 };
 
 /// A run with what both topics say of it. `logs` is absent when no log record has come. A run of which only logs have come
-/// has an empty snapshot, status and result 0, its key and identity from them, and sorts by the time of its first record.
+/// has an empty snapshot, is pending (1) with result 0, has its key and identity from them, and sorts by the time of its first record.
 struct StoredRun {
   RunRow run;
   std::optional<RunLogsRow> logs;

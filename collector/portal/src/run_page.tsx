@@ -11,7 +11,7 @@ import { Empty, exitOf, Failed, State } from './parts';
 export function RunPage({ runId, address }: { runId: string; address: URL }) {
   const attempt = address.searchParams.get('attempt') ?? '';
   const path = `/runs/${encodeURIComponent(runId)}`;
-  const { data: run, error, reload } = useDocument<Run>(path + (attempt ? `?attempt=${encodeURIComponent(attempt)}` : ''), (r) => r.status !== 'finished');
+  const { data: run, error, reload } = useDocument<Run>(path + (attempt ? `?attempt=${encodeURIComponent(attempt)}` : ''), (r) => r.status === 'running');
   useEffect(() => {
     document.title = `${runId} – Runfold`;
   }, [runId]);
@@ -40,7 +40,7 @@ export function RunPage({ runId, address }: { runId: string; address: URL }) {
           </section>
           <section aria-labelledby="api-failures">
             <h2 id="api-failures">Container API failures</h2>
-            <ApiFailures key={run.status} path={path} attempt={String(run.attempt)} running={run.status !== 'finished'} />
+            <ApiFailures key={run.status} path={path} attempt={String(run.attempt)} running={run.status === 'running'} />
           </section>
           <section aria-labelledby="logs">
             <h2 id="logs">Logs</h2>

@@ -17,7 +17,7 @@ export function RunsPage({ address }: { address: URL }) {
     go(next.pathname + next.search, true);
   };
   const parameters = Object.fromEntries(filters.map((name) => [name, value(name)]));
-  const runs = useList<Run>('/runs', parameters, (items) => items.some((run) => run.status !== 'finished'));
+  const runs = useList<Run>('/runs', parameters, (items) => items.some((run) => run.status === 'running'));
   const filtered = filters.some((name) => value(name) !== '');
 
   return (

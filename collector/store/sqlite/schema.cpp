@@ -17,7 +17,7 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('instance_id', 'runfold-' || lower(hex(randomblob(16))));
 
--- One attempt of one run. A run of which only logs have come stands here with no snapshot, so that lists have it.
+-- One attempt of one run. A run of which only logs have come stands here as pending, with no snapshot, so that lists have it.
 CREATE TABLE runs (
   run_id       TEXT    NOT NULL,
   attempt      INTEGER NOT NULL,

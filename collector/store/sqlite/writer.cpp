@@ -147,13 +147,13 @@ StoreResult<> SqliteWriter::write_run_logs(const std::vector<RunLogsRow>& rows) 
   return {};
 }
 
-// Lists have the run whether or not its events come, and whether or not it was removed since its last chunk; and while it
+// Lists have the run, as pending, whether or not its events come, and whether or not it was removed since its last chunk; and while it
 // logs, it has been heard of.
 StoreResult<> SqliteWriter::list_runs_known_by_logs(const Batch& batch, TimeNs now) {
   if (batch.log_chunks.empty()) return {};
   const auto upsert = connection_->prepare(
       "INSERT INTO runs (run_id, attempt, connector_id, version, site, status, result, sort_at_ns, heard_at_ns) "
-      "VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns "
+      "VALUES (?, ?, ?, ?, ?, 1, 0, ?, ?) ON CONFLICT (run_id, attempt) DO UPDATE SET heard_at_ns = excluded.heard_at_ns "
       "WHERE runs.status <> 2");
   if (!upsert) return upsert.error();
   const auto logs = sorted(batch.run_logs, [](const RunLogsRow& r) -> const RunKey& { return r.key; });

@@ -195,7 +195,8 @@ TEST_P(QueryContract, ARunOfWhichOnlyLogsHaveComeIsListedByTheTimeOfItsFirstReco
   const auto quiet = query_->run("quiet", std::nullopt).value();
   ASSERT_TRUE(quiet);
   EXPECT_EQ(quiet->run.snapshot, "");
-  EXPECT_EQ(quiet->run.status, 0);
+  EXPECT_EQ(quiet->run.status, 1) << "pending";
+  EXPECT_THAT(listed({.status = 1}), ElementsAre("quiet/1"));
   EXPECT_EQ(quiet->run.connector_id, "invoices");
   EXPECT_EQ(quiet->run.sort_at_ns, 100);
   ASSERT_TRUE(quiet->logs);

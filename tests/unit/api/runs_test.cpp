@@ -98,12 +98,14 @@ TEST_F(RunsApi, WhatIsUnknownHasNoKey) {
     "completeness": {"received": 1, "topics": {"events": {"received": 1}}}, "revision": 1, "attempts": [1]})"));
 }
 
-TEST_F(RunsApi, ARunOfWhichOnlyLogsHaveComeHasNoStatus) {
+TEST_F(RunsApi, ARunOfWhichOnlyLogsHaveComeIsPending) {
   StoredRun stored = run_named("r1");
+  stored.run.status = v1::RUN_STATUS_PENDING;
   stored.logs.emplace().received = 3;
   store_.runs = {stored};
   const auto run = get_json("/api/v1/runs/r1");
-  EXPECT_FALSE(run.as_object().contains("status"));
+  EXPECT_EQ(run.at("status"), "pending");
+  EXPECT_FALSE(run.as_object().contains("result"));
   EXPECT_EQ(run.at("completeness").at("received").to_number<int>(), 3);
   EXPECT_FALSE(run.at("completeness").as_object().contains("expected"));
 }
