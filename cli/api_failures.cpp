@@ -28,6 +28,7 @@ Times are UTC.)";
 struct Flags {
   QueryFlags query;
   std::string run_id;
+  std::string attempt;
   std::size_t limit = 20;
   bool all = false;
   bool grouped = false;
@@ -105,7 +106,7 @@ int show(const Flags& flags, Streams& streams) {
       print_failure(failure, flags.run_id.empty(), streams);
     }
   };
-  const auto count = for_each_item(flags.query, path, {}, flags.all ? 0 : flags.limit, on_item);
+  const auto count = for_each_item(flags.query, path, {{"attempt", flags.attempt}}, flags.all ? 0 : flags.limit, on_item);
   if (!count) return report(streams, count.error());
   if (*count == 0 && !flags.query.json) streams.err << "No failed Container API calls.\n";
   return kOk;
@@ -118,6 +119,7 @@ void add_api_failures(CLI::App& app, Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command->footer(kFooter);
   CLI::Option* run = command->add_option("RUN_ID", flags->run_id, "Only of this run");
+  add_attempt_flag(*command, flags->attempt)->needs(run);
   command->add_flag("--grouped", flags->grouped, "Count the calls of all runs that failed in the same way")->excludes(run);
   CLI::Option* limit = command->add_option("--limit", flags->limit, "How many")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_flag("--all", flags->all, "All of them")->excludes(limit);

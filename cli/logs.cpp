@@ -30,6 +30,7 @@ Times are UTC.)";
 struct Flags {
   QueryFlags query;
   std::string run_id;
+  std::string attempt;
   std::string level;
   std::string stream;
   std::string step;
@@ -96,7 +97,8 @@ int show(const Flags& flags, Streams& streams) {
     }
   };
   const std::string path = "/api/v1/runs/" + http::percent_encode(flags.run_id) + "/logs";
-  Parameters parameters{{"level", flags.level},
+  Parameters parameters{{"attempt", flags.attempt},
+                        {"level", flags.level},
                         {"stream", flags.stream},
                         {"step", flags.step},
                         {"q", flags.text},
@@ -126,6 +128,7 @@ void add_logs(CLI::App& app, Invocation& invocation) {
   auto flags = std::make_shared<Flags>();
   command->footer(kFooter);
   command->add_option("RUN_ID", flags->run_id, "The run")->required();
+  add_attempt_flag(*command, flags->attempt);
   command->add_option("--level", flags->level, "This severity and worse: a name or 0 (emergency) to 7 (debug)")->type_name("LEVEL");
   command->add_option("--stream", flags->stream, "application, stdout, stderr or container_api")->type_name("STREAM");
   command->add_option("--step", flags->step, "Only of this step")->type_name("STEP");

@@ -60,6 +60,12 @@ void add_query_flags(CLI::App& command, QueryFlags& flags) {
   command.add_flag("--json", flags.json, "Print JSON: one document, or one a line for lists");
 }
 
+CLI::Option* add_attempt_flag(CLI::App& command, std::string& attempt) {
+  return command.add_option("--attempt", attempt, "Which try of the run, from 1; else the last")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+}
+
 std::string collector_url(const QueryFlags& flags) {
   std::string url = flags.collector;
   if (const char* set = std::getenv("RUNFOLD_COLLECTOR_URL"); url.empty() && set != nullptr) url = set;

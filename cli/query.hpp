@@ -17,7 +17,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace runfold::cli {
 
@@ -34,6 +35,9 @@ struct QueryFlags {
   bool json = false;
 };
 void add_query_flags(CLI::App& command, QueryFlags& flags);
+
+/// --attempt, for what is asked of one run: without it, the API takes the highest there is.
+CLI::Option* add_attempt_flag(CLI::App& command, std::string& attempt);
 
 /// Parameters of a query; those with an empty value are left out.
 using Parameters = std::vector<std::pair<std::string, std::string>>;

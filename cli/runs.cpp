@@ -22,12 +22,13 @@ Examples:
   runfold runs                                   the last 20 runs, newest first
   runfold runs --result failure --from 24h       what failed since yesterday
   runfold runs --connector invoices --all --json every run of one connector, one JSON document a line
-  runfold runs 4f0c2d1e-...                      one run with its steps
+  runfold runs 4f0c2d1e-...                      one run with its steps, the last attempt
 Times are UTC.)";
 
 struct Flags {
   QueryFlags query;
   std::string run_id;
+  std::string attempt;
   std::string connector;
   std::string version;
   std::string site;
@@ -158,12 +159,28 @@ std::string completeness_of(const json::object& run) {
   return text;
 }
 
+/// " of 1, 2, 4", when there are several.
+std::string attempts_of(const json::object& run) {
+  const json::value* attempts = run.if_contains("attempts");
+  if (attempts == nullptr || !attempts->is_array() || attempts->get_array().size() < 2) return {};
+  std::string text;
+  for (const json::value& attempt : attempts->get_array()) text += (text.empty() ? " of " : ", ") + json::serialize(attempt);
+  return text;
+}
+
+/// How far the connector's clock was from Kafka's; empty when it was right, as far as anybody knows.
+std::string skew_of(const json::object& run) {
+  const auto ms = number_of(run, "clock_skew_ms");
+  if (!ms) return {};
+  return "the connector's was " + format_duration(*ms < 0 ? -*ms : *ms) + (*ms < 0 ? " fast" : " slow");
+}
+
 void print_run(const json::object& run, Streams& streams) {
   print_field(streams, "Run", {text_of(run, "run_id"), Tone::kStrong});
   print_field(streams, "Connector", {text_of(run, "connector_id")});
   print_field(streams, "Version", {text_of(run, "version")});
   print_field(streams, "Site", {text_of(run, "site")});
-  print_field(streams, "Attempt", {text_of(run, "attempt")});
+  print_field(streams, "Attempt", {text_of(run, "attempt") + attempts_of(run)});
   Cell outcome = outcome_of(run);
   if (text_of(run, "result_source") == "inferred") outcome.text += " (inferred)";
   print_field(streams, "Result", outcome);
@@ -179,6 +196,7 @@ void print_run(const json::object& run, Streams& streams) {
   print_field(streams, "Errors logged", count_cell(errors_of(run), Tone::kBad));
   print_field(streams, "API failures", count_cell(text_of(run, "api_failures"), Tone::kBad));
   print_field(streams, "Records", {completeness_of(run)});
+  print_field(streams, "Clock", {skew_of(run), Tone::kWarn});
   print_field(streams, "Trace", {text_of(run, "trace_id")});
 
   const json::value* steps = run.if_contains("steps");
@@ -202,7 +220,7 @@ void print_run(const json::object& run, Streams& streams) {
 }
 
 int show(const Flags& flags, Streams& streams) {
-  const auto run = get_document(flags.query, "/api/v1/runs/" + http::percent_encode(flags.run_id), {});
+  const auto run = get_document(flags.query, "/api/v1/runs/" + http::percent_encode(flags.run_id), {{"attempt", flags.attempt}});
   if (!run) return report(streams, run.error());
   if (flags.query.json) {
     streams.out << json::serialize(*run) << "\n";
@@ -218,7 +236,8 @@ void add_runs(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("runs", "List runs, newest first, or show one");
   auto flags = std::make_shared<Flags>();
   command->footer(kFooter);
-  command->add_option("RUN_ID", flags->run_id, "Show this run");
+  CLI::Option* run = command->add_option("RUN_ID", flags->run_id, "Show this run");
+  add_attempt_flag(*command, flags->attempt)->needs(run);
   command->add_option("--connector", flags->connector, "Only of this connector")->type_name("NAME");
   command->add_option("--version", flags->version, "Only of this release")->type_name("VERSION");
   command->add_option("--site", flags->site, "Only for this site")->type_name("SITE");

@@ -44,6 +44,8 @@ export interface Run {
   completeness?: Completeness;
   trace_id?: string;
   host?: string;
+  clock_skew_ms?: number;
+  attempts?: number[];
 }
 
 export interface LogRecord {

@@ -72,7 +72,17 @@ function Facts({ run }: { run: Run }) {
       <Fact name="Process ID">
         <span class="id">{run.run_id}</span>
       </Fact>
-      <Fact name="Attempt">{run.attempt}</Fact>
+      <Fact name="Attempt">
+        {run.attempt}
+        {(run.attempts ?? [])
+          .filter((other) => other !== run.attempt)
+          .map((other) => (
+            <a key={other} href={`/runs/${encodeURIComponent(run.run_id)}?attempt=${other}`} data-page>
+              {' '}
+              {other}
+            </a>
+          ))}
+      </Fact>
       <Fact name="Site">{run.site ?? dash}</Fact>
       <Fact name="Version">{run.version ?? dash}</Fact>
       <Fact name="Entities emitted">{count(run.entities)}</Fact>
@@ -83,6 +93,9 @@ function Facts({ run }: { run: Run }) {
         </Fact>
       ))}
       {run.completeness && <Fact name="Completeness">{completeness(run.completeness)}</Fact>}
+      {run.clock_skew_ms !== undefined && (
+        <Fact name="Connector's clock">{`${duration(Math.abs(run.clock_skew_ms))} ${run.clock_skew_ms < 0 ? 'fast' : 'slow'}`}</Fact>
+      )}
       {run.host && <Fact name="Host">{run.host}</Fact>}
       {run.trace_id && (
         <Fact name="Trace ID">

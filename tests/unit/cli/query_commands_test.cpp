@@ -142,6 +142,23 @@ TEST_F(QueryCommands, RunsShowsOneRunWithItsSteps) {
             "upload    2  failure                                                       SFTP login failed\n");
 }
 
+TEST_F(QueryCommands, AnEarlierAttemptIsReached) {
+  collector_.answer("/api/v1/runs/run-9?attempt=1",
+                    R"({"run_id":"run-9","attempt":1,"attempts":[1,2,4],"status":"finished","result":"error","clock_skew_ms":-90000})");
+  collector_.answer("/api/v1/runs/run-9/logs?attempt=1&order=desc&limit=200", list(kFailedRun));
+  collector_.answer("/api/v1/runs/run-9/api-failures?attempt=1&limit=20", list(""));
+  EXPECT_EQ(runfold({"runs", "run-9", "--attempt", "1"}).out,
+            "Run            run-9\n"
+            "Attempt        1 of 1, 2, 4\n"
+            "Result         error\n"
+            "Clock          the connector's was 1m 30s fast\n");
+  EXPECT_EQ(runfold({"logs", "run-9", "--attempt", "1"}).exit_code, 0);
+  EXPECT_EQ(runfold({"api-failures", "run-9", "--attempt", "1"}).exit_code, 0);
+  EXPECT_EQ(runfold({"runs", "--attempt", "1"}).exit_code, 2) << "of which run?";
+  EXPECT_EQ(runfold({"api-failures", "--attempt", "1"}).exit_code, 2);
+  EXPECT_EQ(runfold({"logs", "run-9", "--attempt", "0"}).exit_code, 2);
+}
+
 TEST_F(QueryCommands, RunsPrintsOneRunAsJson) {
   collector_.answer("/api/v1/runs/run-1", kFailedRun);
   EXPECT_EQ(runfold({"runs", "run-1", "--json"}).out, std::string(kFailedRun) + "\n");
