@@ -196,7 +196,7 @@ struct ChangedOperation {
 
 class Fold::Impl {
  public:
-  explicit Impl(LivenessLimits how_long) : limits(std::move(how_long)) {}
+  Impl(LivenessLimits how_long, OwnsEvents owns) : limits(std::move(how_long)), owns_events(std::move(owns)) {}
 
   Folded event(const EventView& event, const Origin& origin) {
     auto* entry = runs.find(event.key());
@@ -214,7 +214,7 @@ class Fold::Impl {
     const Folded folded = entry->state.fold(batch, origin, tally, pending);
     if (folded == Folded::kFolded) {
       run_logs.changed(*entry, kRangeBytes + batch.identity.source_id.size());
-      if (auto* run = runs.find(batch.key()); run != nullptr && run->state.revive(tally)) runs.changed(*run, 0);
+      call_back(batch.key());
     }
     return count(folded, origin, batch.bytes);
   }
@@ -280,6 +280,7 @@ class Fold::Impl {
   }
 
   LivenessLimits limits;
+  OwnsEvents owns_events;
   Held<RunState> runs{kRunBytes};
   Held<RunLogsState> run_logs{kRunLogsBytes};
   PendingSheet pending;
@@ -289,6 +290,13 @@ class Fold::Impl {
   Tally tally;
 
  private:
+  void call_back(const RunKeyView& key) {
+    auto* run = runs.find(key);
+    if (run == nullptr || !run->state.lost() || !owns_events(run->state.heard_on())) return;
+    run->state.revive(tally);
+    runs.changed(*run, 0);
+  }
+
   Folded count(Folded folded, const Origin& origin, std::string_view bytes) {
     TopicCounts& counts = tally.topic(origin.topic);
     ++counts.records;
@@ -299,7 +307,7 @@ class Fold::Impl {
   }
 };
 
-Fold::Fold(LivenessLimits limits) : impl_(std::make_unique<Impl>(std::move(limits))) {}
+Fold::Fold(LivenessLimits limits, OwnsEvents owns_events) : impl_(std::make_unique<Impl>(std::move(limits), std::move(owns_events))) {}
 Fold::~Fold() = default;
 
 bool Fold::knows_run(const RunKeyView& key) const noexcept {

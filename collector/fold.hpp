@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -31,11 +32,15 @@ struct FoldedBatch {
 /// Any order across topics, any batching, duplicates and replays give byte-equal rows. Each topic folds into rows of its
 /// own. State of a run must be in memory before a record of it is folded: ask knows_*(), and if not, supply_*() what the
 /// store has, or that it has nothing. Before logs are supplied for, a run that the store has as lost must be: a log record
-/// calls it back.
+/// calls it back, if its row is the owner's to write; who owns it does so when it next hears of it.
 /// Thread: one at a time.
 class Fold {
  public:
-  explicit Fold(LivenessLimits limits = {});
+  /// Whether the rows of runs that were last heard of on this partition of the events topic are its owner's to write.
+  using OwnsEvents = std::function<bool(std::int32_t partition)>;
+
+  explicit Fold(
+      LivenessLimits limits = {}, OwnsEvents owns_events = [](std::int32_t) { return true; });
   ~Fold();
 
   [[nodiscard]] bool knows_run(const RunKeyView& key) const noexcept;

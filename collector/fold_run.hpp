@@ -68,8 +68,10 @@ class RunState {
 
   /// Calls it lost or timed out when its time is up; see Fold::judge().
   Judged judge(const HeardAt& now, const std::optional<DurationNs>& logs_silence_ns, const LivenessLimits& limits, Tally& tally);
-  /// Its logs are heard of: if it was called lost, it runs on. True when that changed it.
-  bool revive(Tally& tally);
+  /// The partition that it was last heard on. Precondition: an event was folded.
+  [[nodiscard]] std::int32_t heard_on() const noexcept { return heard().partition; }
+  /// Its logs are heard of: it runs on. Precondition: it was called lost.
+  void revive(Tally& tally);
 
   /// The row as it is now. `publish` is set when the revision rose since the last call or restore().
   [[nodiscard]] RunRow row(const LivenessLimits& limits);

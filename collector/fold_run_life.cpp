@@ -98,12 +98,10 @@ void RunState::infer(std::int32_t result, std::string why, Tally& tally) {
   --counts.runs_active;
 }
 
-bool RunState::revive(Tally& tally) {
-  if (!lost()) return false;
+void RunState::revive(Tally& tally) {
   inferred_.reset();
   ++revision_;
   ++tally.connector(connector_id_.value).runs_active;
-  return true;
 }
 
 void RunState::write_deadline(RunRow& row, const LivenessLimits& limits) const {

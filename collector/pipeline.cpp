@@ -66,7 +66,7 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       writer_(make_jobs([waker = waker_] { waker->wake(); })),
       partitions_(options_.topics),
       loader_(*writer_),
-      fold_(options_.liveness),
+      fold_(options_.liveness, [this](std::int32_t partition) { return owns_events(partition); }),
       triggers_{options_.commit_interval, options_.commit_rows, options_.commit_bytes},
       committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
@@ -261,6 +261,11 @@ void PipelineImpl::commit(Clock::time_point now) {
   committer_.begin(seal());
 }
 
+bool PipelineImpl::owns_events(std::int32_t number) {
+  const Partition* events = partitions_.find(options_.topics.events, number);
+  return events != nullptr && events->state != Partition::State::kUnclaimed;
+}
+
 std::unique_ptr<SealedBatch> PipelineImpl::seal() {
   auto batch = std::make_unique<SealedBatch>();
   FoldedBatch folded = fold_.take();
@@ -269,7 +274,7 @@ std::unique_ptr<SealedBatch> PipelineImpl::seal() {
   batch->rows.api_failures = std::move(folded.api_failures);
   batch->rows.operations = std::move(folded.operations);
   for (const RunRow& run : batch->rows.runs) {
-    // A run that its logs called back is written only if its own partition is still ours.
+    // A verdict, or its end because logs came, is written only if the run's own partition is still ours.
     Partition* partition = run.partition ? partitions_.find(options_.topics.events, *run.partition) : nullptr;
     if (partition != nullptr) partition->changed = true;
   }

@@ -61,6 +61,8 @@ class PipelineImpl final : public Pipeline {
   [[nodiscard]] bool inbox_may_go_on() const;
   void load(Clock::time_point now);
   void commit(Clock::time_point now);
+  /// Rows of runs that were last heard of on this partition of the events topic are this collector's to write.
+  [[nodiscard]] bool owns_events(std::int32_t number);
   [[nodiscard]] std::unique_ptr<SealedBatch> seal();
   void settle(Committer::Outcome outcome);
   void trim(Clock::time_point now);
@@ -171,6 +173,7 @@ class PipelineImpl final : public Pipeline {
   Clock::time_point silence_due_at_{};
   std::future<StoreResult<std::vector<Overdue>>> overdue_answer_;
   std::vector<Overdue> overdue_;
+  std::size_t asked_for_overdue_ = 0;
   GrowingInterval overdue_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
 
   Clock::time_point made_at_ = Clock::now();

@@ -192,10 +192,10 @@ class Rig {
     event.mutable_step_completed()->set_entities(entities);
     kafka.append(kEvents.topic, {run_id, event.SerializeAsString(), {}});
   }
-  void started(const std::string& run_id, std::uint64_t sequence) {
+  void started(const std::string& run_id, std::uint64_t sequence, std::int32_t partition = 0) {
     v1::SyncEvent event = event_of(run_id, sequence);
     event.mutable_started();
-    kafka.append(kEvents.topic, {run_id, event.SerializeAsString(), {}});
+    kafka.append(kEvents.topic, {run_id, event.SerializeAsString(), {}}, partition);
   }
   void heartbeat(const std::string& run_id, std::uint64_t sequence) {
     v1::SyncEvent event = event_of(run_id, sequence);

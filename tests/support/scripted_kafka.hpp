@@ -40,8 +40,8 @@ class ScriptedKafka {
     std::map<std::string, std::string> headers;
   };
 
-  void append(const std::string& topic, Record record) {
-    with([&] { logs_[{topic, 0}].push_back(std::make_shared<Record>(std::move(record))); });
+  void append(const std::string& topic, Record record, std::int32_t partition = 0) {
+    with([&] { logs_[{topic, partition}].push_back(std::make_shared<Record>(std::move(record))); });
   }
   /// Retention: what is before `offset` is no more.
   void truncate(const kafka::TopicPartition& at, std::int64_t offset) {
