@@ -8,8 +8,10 @@ namespace {
 
 /// A partition of which nothing later has been read is behind, and then silence says nothing.
 constexpr std::chrono::nanoseconds kBehind = std::chrono::seconds(5);
-/// Overdue runs asked for at once.
+/// Overdue runs asked for at once, of all partitions together; and the part of the runs in memory that they may take, so
+/// that those which are alive stay there.
 constexpr std::size_t kAskFor = 2'000;
+constexpr std::size_t kPartOfMemory = 4;
 /// How much of a partition's time may be unknown to the store: what a restart makes runs wait longer.
 constexpr std::chrono::nanoseconds kClockInStore = std::chrono::minutes(1);
 
@@ -64,12 +66,20 @@ void PipelineImpl::ask_for_overdue() {
     if (partition.source == Source::kEvents && may_judge(partition)) clocks.push_back({partition.at.partition, partition.clock.clock_ns});
   }
   if (clocks.empty()) return;
-  overdue_answer_ = writer_->run([clocks = std::move(clocks)](Writer& writer) -> StoreResult<std::vector<Overdue>> {
+  // Another one goes first each time: one that has many overdue does not keep the others waiting.
+  std::ranges::rotate(clocks, clocks.begin() + static_cast<std::ptrdiff_t>(asked_for_overdue_++ % clocks.size()));
+  const std::size_t most = std::clamp<std::size_t>(options_.runs_in_memory / kPartOfMemory, 1, kAskFor);
+  overdue_answer_ = writer_->run([clocks = std::move(clocks), most](Writer& writer) -> StoreResult<std::vector<Overdue>> {
     std::vector<Overdue> overdue;
-    for (const HeardAt& clock : clocks) {
-      auto keys = writer.overdue_runs(clock.partition, clock.clock_ns, kAskFor);
-      if (!keys) return keys.error();
-      for (RunKey& key : *keys) overdue.push_back({std::move(key), clock.partition});
+    try {
+      for (const HeardAt& clock : clocks) {
+        if (overdue.size() >= most) break;
+        auto keys = writer.overdue_runs(clock.partition, clock.clock_ns, most - overdue.size());
+        if (!keys) return keys.error();
+        for (RunKey& key : *keys) overdue.push_back({std::move(key), clock.partition});
+      }
+    } catch (const std::exception& error) {
+      return StoreError{StoreErrc::kCorrupt, std::string("asking which runs are overdue broke off: ") + error.what()};
     }
     return overdue;
   });
@@ -119,7 +129,8 @@ std::optional<DurationNs> PipelineImpl::silence_of_logs(const RunKeyView& run) {
   const auto heard = fold_.logs_heard(run);
   if (!heard) return std::nullopt;
   const Partition* logs = partitions_.find(options_.topics.logs, heard->partition);
-  if (logs == nullptr) return std::nullopt;
+  // One that is stopped says nothing of silence: its clock stands still.
+  if (logs == nullptr || logs->state == Partition::State::kStopped) return std::nullopt;
   // Behind, it may have been heard of just now.
   return is_current(*logs) ? logs->clock.clock_ns - heard->clock_ns : 0;
 }

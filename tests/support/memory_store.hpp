@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -34,6 +35,10 @@ class MemoryStore {
   }
   void fail_loads(StoreError error, int times) {
     change([&] { load_faults_.assign(static_cast<std::size_t>(times), std::move(error)); });
+  }
+  /// The next question for overdue runs ends with an exception.
+  void throw_at_overdue(std::string what) {
+    change([&] { overdue_throws_ = std::move(what); });
   }
   void fail_trims(StoreError error, int times) {
     change([&] { trim_faults_.assign(static_cast<std::size_t>(times), std::move(error)); });
@@ -173,6 +178,7 @@ class MemoryStore {
   }
   StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) {
     const std::scoped_lock lock(mutex_);
+    if (!overdue_throws_.empty()) throw std::runtime_error(std::exchange(overdue_throws_, {}));
     std::vector<RunKey> keys;
     for (const auto& [key, row] : runs_) {
       if (row.partition == partition && row.deadline_ns && *row.deadline_ns <= clock_ns && keys.size() < limit) keys.push_back(key);
@@ -214,6 +220,7 @@ class MemoryStore {
   std::vector<StoreError> commit_faults_;
   std::vector<StoreError> claim_faults_;
   std::vector<StoreError> load_faults_;
+  std::string overdue_throws_;
   std::map<At, std::int64_t> epochs_;
   std::map<At, std::int64_t> offsets_;
   std::map<At, std::optional<LastRecord>> lasts_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace runfold::collector::test {
 namespace {
 
@@ -170,6 +172,69 @@ TEST_F(Silence, OfARunThatLogsIsNone) {
   let_time_pass();
   EXPECT_TRUE(is_lost());
   EXPECT_TRUE(rig.stop());
+}
+
+TEST_F(Silence, AStoppedLogsPartitionKeepsNoDeadRunRunning) {
+  rig.log_line("run-1", 1);
+  start();
+  ASSERT_TRUE(committed(1));
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kLogs)) == 1; }));
+  rig.kafka.make_anew(kLogs);
+  rig.kafka.trouble({kafka::Errc::kOutOfRange, "offset 1 is not there"}, kLogs);
+  ASSERT_TRUE(wait_until([&] { return !rig.unready("partition").empty(); }));
+  let_time_pass();
+  EXPECT_TRUE(is_lost());
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST_F(Silence, LogsDoNotCallBackARunWhoseEventsAreReadByAnother) {
+  start();
+  ASSERT_TRUE(committed(1));
+  let_time_pass();
+  ASSERT_TRUE(is_lost());
+  stop_time();
+  ASSERT_TRUE(rig.stop());
+  rig.start();
+  rig.kafka.assign({kLogs, kOperations});
+  rig.log_line("run-1", 1);
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kLogs)) == 1; })) << "the logs themselves are stored";
+  EXPECT_EQ(rig.run("run-1").result(), v1::RUN_RESULT_LOST) << "nobody would fence this row";
+  EXPECT_EQ(rig.run("run-1").revision(), 2U);
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST_F(Silence, TheOverdueAreJudgedAFewAtATimeOfAllPartitionsTogether) {
+  rig.options.runs_in_memory = 8;
+  const kafka::TopicPartition other{kEvents.topic, 1};
+  for (int i = 2; i <= 10; ++i) rig.started("run-" + std::to_string(i), 1, i % 2);
+  const auto start_with_both = [&] {
+    rig.start();
+    rig.kafka.assign({kEvents, other, kLogs, kOperations});
+  };
+  start_with_both();
+  ASSERT_TRUE(wait_until([&] { return rig.store.run_count() == 10; }));
+  ASSERT_TRUE(rig.stop());
+  const std::size_t before = rig.store.loads().size();
+  start_with_both();
+  let_time_pass();
+  for (int i = 1; i <= 10; ++i) {
+    const std::string run = "run-" + std::to_string(i);
+    ASSERT_TRUE(wait_until([&] { return rig.run(run).result() == v1::RUN_RESULT_LOST; })) << run;
+  }
+  EXPECT_TRUE(rig.stop());
+  const auto loads = rig.store.loads();
+  EXPECT_EQ(*std::max_element(loads.begin() + static_cast<std::ptrdiff_t>(before), loads.end()), 2U) << "a quarter of what memory holds";
+}
+
+TEST_F(Silence, AStoreThatBreaksOffWhenAskedForTheOverdueStopsTheCollectorWhichLeavesItsGroup) {
+  start();
+  ASSERT_TRUE(committed(1));
+  rig.store.throw_at_overdue("out of memory");
+  let_time_pass();
+  ASSERT_TRUE(rig.ended_by_itself());
+  EXPECT_FALSE(rig.end());
+  EXPECT_EQ(rig.logged(2, "asking which runs are overdue broke off: out of memory").size(), 1U);
+  EXPECT_TRUE(rig.kafka.closed());
 }
 
 TEST_F(Silence, AVerdictOfACollectorThatLostThePartitionIsNotWritten) {
