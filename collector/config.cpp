@@ -28,6 +28,7 @@ constexpr std::array kOwned{
     Owned{"group.id", "is set by group"},
     Owned{"enable.auto.commit", "is the collector's own: offsets are committed with the aggregates"},
     Owned{"enable.auto.offset.store", "is the collector's own: offsets are committed with the aggregates"},
+    Owned{"enable.partition.eof", "is the collector's own: it tells that all was read where the last offsets hold no record"},
 };
 
 /// The empty text when all is well.

@@ -60,6 +60,7 @@ class Member {
       if (on_error) on_error(error, at);
     };
     events.on_recovered = [this] { ++recoveries; };
+    events.on_read_up_to = [this](const TopicPartition& at, std::int64_t offset) { read_up_to[at] = offset; };
     auto made = Consumer::create(io.get_executor(), properties, group, std::move(topics), std::move(events));
     EXPECT_TRUE(made.has_value()) << (made ? "" : made.error().message);
     if (made) consumer = std::move(*made);
@@ -107,6 +108,7 @@ class Member {
   std::map<TopicPartition, std::int64_t> start_at;
   int assignments = 0;
   int recoveries = 0;
+  std::map<TopicPartition, std::int64_t> read_up_to;
   std::vector<TopicPartition> revoked;
   std::vector<Error> errors;
   std::vector<std::optional<TopicPartition>> error_at;

@@ -7,14 +7,29 @@ namespace runfold::kafka {
 namespace {
 
 constexpr int kRequestTimeoutMs = 500;
-constexpr auto kLeadersGoodFor = std::chrono::seconds(30);
-/// How long it may take until each partition of a leader has had its turn.
-constexpr auto kEachPartition = std::chrono::milliseconds(1'000);
+/// How long what was said of topics and leaders is good for; and while something is amiss with one of them.
+constexpr auto kGoodFor = std::chrono::seconds(5);
+constexpr auto kGoodForInTrouble = std::chrono::seconds(2);
+constexpr std::int32_t kNoLeader = -1;
+
+/// Kafka still gives what there is, but producers that want their records on several brokers are refused: at most half of
+/// three or more replicas are in sync. Of two, one is enough for min.insync.replicas as most have it.
+bool too_few_in_sync(const rd_kafka_metadata_partition_t& partition) {
+  return partition.replica_cnt >= 3 && partition.isr_cnt < partition.replica_cnt / 2 + 1;
+}
 
 }  // namespace
 
-BrokerWatch::BrokerWatch(rd_kafka_t* client, Connection& connection, WatchPace pace, std::function<void()> on_recovered)
-    : client_(client), connection_(connection), pace_(pace), on_recovered_(std::move(on_recovered)), thread_([this] { run(); }) {}
+BrokerWatch::BrokerWatch(rd_kafka_t* client, Connection& connection, WatchPace pace, const std::vector<std::string>& topics,
+                         std::function<void()> on_recovered)
+    : client_(client),
+      connection_(connection),
+      pace_(pace),
+      on_recovered_(std::move(on_recovered)),
+      topic_names_(topics.begin(), topics.end()) {
+  for (const std::string& topic : topics) topic_handles_.emplace_back(rd_kafka_topic_new(client_, topic.c_str(), nullptr));
+  thread_ = std::thread([this] { run(); });
+}
 
 BrokerWatch::~BrokerWatch() {
   {
@@ -39,7 +54,16 @@ std::optional<Watermarks> BrokerWatch::find(const TopicPartition& of) const {
   const std::lock_guard lock(mutex_);
   const auto found = watermarks_.find(of);
   if (found == watermarks_.end()) return std::nullopt;
-  return found->second;
+  Watermarks marks = found->second;
+  marks.writable = !not_writable_.contains(of);
+  return marks;
+}
+
+std::vector<TopicSize> BrokerWatch::topics() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<TopicSize> sizes;
+  for (const auto& [name, partitions] : topic_sizes_) sizes.push_back({name, partitions});
+  return sizes;
 }
 
 bool BrokerWatch::stopping() const {
@@ -52,55 +76,46 @@ void BrokerWatch::answered() {
 }
 
 void BrokerWatch::run() {
-  std::vector<Leader> leaders;
+  Leaders leaders;
+  std::vector<TopicPartition> partitions;
   std::uint64_t known_generation = 0;
-  auto known_since = std::chrono::steady_clock::time_point{};
+  auto known_since = WatchTurns::Clock::time_point{};
   for (;;) {
-    std::vector<TopicPartition> partitions;
-    bool refresh = false;
+    const bool in_trouble = std::ranges::any_of(leaders.turns, [](const auto& turns) { return turns.second.is_silent(); });
     {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, pace_.period, [&] { return stop_ || generation_ != known_generation; });
       if (stop_) return;
-      refresh = generation_ != known_generation || std::chrono::steady_clock::now() - known_since > kLeadersGoodFor;
-      if (refresh) partitions = partitions_;
+      if (generation_ != known_generation) {
+        partitions = partitions_;
+        known_since = {};
+      }
       known_generation = generation_;
     }
-    if (refresh) {
-      leaders = by_leader(partitions);
-      known_since = std::chrono::steady_clock::now();
+    // With no partition to ask about, somebody may still wait to hear that a broker answers.
+    const bool waited_for = partitions.empty() && (connection_.unreachable() || !connection_.reached());
+    if (waited_for || WatchTurns::Clock::now() - known_since > (in_trouble ? kGoodForInTrouble : kGoodFor)) {
+      refresh(leaders, partitions);
+      known_since = WatchTurns::Clock::now();
     }
-    if (leaders.empty() && (connection_.unreachable() || !connection_.reached())) {
-      // No partition to ask about, yet somebody waits to hear that a broker answers.
-      const rd_kafka_metadata_t* metadata = nullptr;
-      if (rd_kafka_metadata(client_, 0, nullptr, &metadata, kRequestTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_metadata_destroy(metadata);
-        answered();
+    for (auto& [id, turns] : leaders.turns) {
+      if (stopping()) return;
+      const auto few = turns.next_few(WatchTurns::Clock::now(), pace_);
+      if (few.empty()) continue;
+      if (query(few)) {
+        turns.answered();
+      } else {
+        turns.silent(WatchTurns::Clock::now());
       }
     }
-    for (Leader& leader : leaders) {
-      if (stopping()) return;
-      query(leader.next_few(pace_));
-    }
   }
 }
 
-std::vector<TopicPartition> BrokerWatch::Leader::next_few(const WatchPace& pace) {
-  const auto turns = static_cast<std::size_t>(std::max<std::int64_t>(1, kEachPartition / pace.period));
-  const std::size_t count = pace.every_partition ? partitions.size() : (partitions.size() + turns - 1) / turns;
-  std::vector<TopicPartition> few;
-  for (std::size_t i = 0; i < count; ++i) {
-    few.push_back(partitions[next]);
-    next = (next + 1) % partitions.size();
-  }
-  return few;
-}
-
-void BrokerWatch::query(const std::vector<TopicPartition>& of) {
+bool BrokerWatch::query(const std::vector<TopicPartition>& of) {
   // An error is not told here: the client's own error events tell of brokers and partitions in trouble.
   const auto asked_at = std::chrono::steady_clock::now();
   const auto low = offsets_at(of, RD_KAFKA_OFFSET_BEGINNING);
-  if (std::ranges::none_of(low, [](const auto& offset) { return offset.has_value(); })) return;
+  if (std::ranges::none_of(low, [](const auto& offset) { return offset.has_value(); })) return false;
   const auto high = offsets_at(of, RD_KAFKA_OFFSET_END);
   bool told = false;
   {
@@ -112,6 +127,7 @@ void BrokerWatch::query(const std::vector<TopicPartition>& of) {
     }
   }
   if (told) answered();
+  return told;
 }
 
 std::vector<std::optional<std::int64_t>> BrokerWatch::offsets_at(const std::vector<TopicPartition>& of, std::int64_t end) {
@@ -129,26 +145,42 @@ std::vector<std::optional<std::int64_t>> BrokerWatch::offsets_at(const std::vect
   return offsets;
 }
 
-std::vector<BrokerWatch::Leader> BrokerWatch::by_leader(const std::vector<TopicPartition>& partitions) {
-  if (partitions.empty()) return {};
-  std::map<TopicPartition, std::int32_t> leader_of;
+void BrokerWatch::refresh(Leaders& leaders, const std::vector<TopicPartition>& partitions) {
   const rd_kafka_metadata_t* metadata = nullptr;
   if (rd_kafka_metadata(client_, 0, nullptr, &metadata, kRequestTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     const MetadataHandle owned{metadata};
-    for (int t = 0; t < metadata->topic_cnt; ++t) {
-      const rd_kafka_metadata_topic_t& topic = metadata->topics[t];
-      for (int p = 0; p < topic.partition_cnt; ++p) leader_of[{topic.topic, topic.partitions[p].id}] = topic.partitions[p].leader;
+    take(*metadata, leaders);
+    answered();
+  }
+  // Partitions whose leader is not known are asked about together: librdkafka finds it once there is one.
+  std::map<std::int32_t, std::vector<TopicPartition>> grouped;
+  for (const TopicPartition& partition : partitions) {
+    const auto found = leaders.leader_of.find(partition);
+    grouped[found == leaders.leader_of.end() ? kNoLeader : found->second].push_back(partition);
+  }
+  std::erase_if(leaders.turns, [&](const auto& turns) { return !grouped.contains(turns.first); });
+  for (auto& [id, led] : grouped) leaders.turns[id].set(std::move(led));
+}
+
+void BrokerWatch::take(const rd_kafka_metadata_t& metadata, Leaders& leaders) {
+  leaders.leader_of.clear();
+  const std::lock_guard lock(mutex_);
+  not_writable_.clear();
+  for (int t = 0; t < metadata.topic_cnt; ++t) {
+    const rd_kafka_metadata_topic_t& topic = metadata.topics[t];
+    for (int p = 0; p < topic.partition_cnt; ++p) {
+      const rd_kafka_metadata_partition_t& partition = topic.partitions[p];
+      const TopicPartition at{topic.topic, partition.id};
+      leaders.leader_of[at] = partition.leader;
+      if (too_few_in_sync(partition)) not_writable_.insert(at);
+    }
+    if (!topic_names_.contains(topic.topic)) continue;
+    if (topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || topic.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC) {
+      topic_sizes_[topic.topic] = 0;
+    } else if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && topic.partition_cnt > 0) {
+      topic_sizes_[topic.topic] = topic.partition_cnt;
     }
   }
-  // A partition whose leader is not known is asked about with the others of that kind: librdkafka finds the leader.
-  std::map<std::int32_t, Leader> grouped;
-  for (const TopicPartition& partition : partitions) {
-    const auto found = leader_of.find(partition);
-    grouped[found == leader_of.end() ? -1 : found->second].partitions.push_back(partition);
-  }
-  std::vector<Leader> leaders;
-  for (auto& [id, leader] : grouped) leaders.push_back(std::move(leader));
-  return leaders;
 }
 
 }  // namespace runfold::kafka

@@ -94,7 +94,7 @@ class RdkafkaConsumer final : public Consumer {
     } else if (auto subscribed = subscribe(topics); !subscribed) {
       return subscribed.error();
     }
-    watch_ = std::make_unique<BrokerWatch>(client_.get(), connection_, settings.pace, [this] {
+    watch_ = std::make_unique<BrokerWatch>(client_.get(), connection_, settings.pace, topics, [this] {
       recovered_.store(true);
       waker_->wake();
     });
@@ -171,20 +171,14 @@ class RdkafkaConsumer final : public Consumer {
       }
       if (slot == nullptr) return Error{Errc::kNotFound, "cannot seek in " + name_of(start.at) + ": it is not assigned to this consumer"};
       slot->next = start.next_offset.value_or(Positions::kAnywhere);
+      slot->oldest = false;
       slot->rewind = false;
       if (slot->ended && !slot->at_end()) {
         slot->ended = false;
         if (!paused_) set_paused(false, [slot](const Positions::Slot& other) { return &other == slot; });
       }
     }
-    const PartitionListHandle list = to_list(to);
-    if (auto sought = seek_all(list.get()); !sought) return sought.error();
-    const bool all_done =
-        std::all_of(list->elems, list->elems + list->cnt, [](const auto& one) { return one.err == RD_KAFKA_RESP_ERR_NO_ERROR; });
-    if (all_done) return {};
-    // A partition that is not being fetched, because its offset was out of range or its fetcher has not started, cannot
-    // seek. Handing all partitions over anew, from where each stands, moves it and is right for the others.
-    return assign_from_positions();
+    return seek_there(to);
   }
 
   void commit_for_lag_tools(std::span<const StartOffset> next_offsets) override {
@@ -206,6 +200,7 @@ class RdkafkaConsumer final : public Consumer {
 
   bool reached() const override { return connection_.reached(); }
   std::optional<Watermarks> watermarks(const TopicPartition& of) const override { return watch_ ? watch_->find(of) : std::nullopt; }
+  std::vector<TopicSize> topics() const override { return watch_ ? watch_->topics() : std::vector<TopicSize>{}; }
 
   void close(std::chrono::milliseconds limit) override {
     if (closed_) return;
@@ -265,9 +260,26 @@ class RdkafkaConsumer final : public Consumer {
   /// The partition has nothing at `offset` yet: what was missing before its end will never come.
   void on_partition_eof(const TopicPartition& at, std::int64_t offset) {
     Positions::Slot* slot = positions_.find(at);
-    if (slot == nullptr || slot->rewind || slot->end == Positions::kAnywhere || offset < slot->end) return;
+    if (slot == nullptr || slot->rewind || slot->left_alone) return;
+    if (!of_ranges_) {
+      if (offset >= slot->next && events_.on_read_up_to) events_.on_read_up_to(at, offset);
+      return;
+    }
+    if (slot->end == Positions::kAnywhere || offset < slot->end) return;
     slot->next = std::max(slot->next, slot->end);
     tell_of_ends();
+  }
+
+  /// Moves partitions to where their places say already.
+  Result<void> seek_there(std::span<const StartOffset> to) {
+    const PartitionListHandle list = to_list(to);
+    if (auto sought = seek_all(list.get()); !sought) return sought.error();
+    const bool all_done =
+        std::all_of(list->elems, list->elems + list->cnt, [](const auto& one) { return one.err == RD_KAFKA_RESP_ERR_NO_ERROR; });
+    if (all_done) return {};
+    // A partition that is not being fetched, because its offset was out of range or its fetcher has not started, cannot
+    // seek. Handing all partitions over anew, from where each stands, moves it and is right for the others.
+    return assign_from_positions();
   }
 
   /// librdkafka 2.0.2 takes the time limit of a seek for microseconds. So when it says that the time is up and it is not,
@@ -379,7 +391,7 @@ class RdkafkaConsumer final : public Consumer {
       offset = where->offset;
       rd_kafka_topic_partition_destroy(where);
     }
-    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {  // only with enable.partition.eof; no trouble
+    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {  // no trouble
       if (at) on_partition_eof(*at, offset);
       return;
     }
@@ -407,7 +419,9 @@ class RdkafkaConsumer final : public Consumer {
     if (slot == nullptr || slot->left_alone) return;  // a partition that was taken away meanwhile
     const std::int64_t asked = slot->next;
     slot->rewind = true;  // so that a seek() in on_error shows
-    const char* next_step = reset_ == OffsetReset::kEarliest ? "; going on with the oldest record there is"
+    // Where reading was under way already, "latest" would lose all that is there beside what is gone.
+    const bool oldest = reset_ == OffsetReset::kEarliest || (reset_ == OffsetReset::kLatest && asked != Positions::kAnywhere);
+    const char* next_step = oldest                           ? "; going on with the oldest record there is"
                             : reset_ == OffsetReset::kLatest ? "; going on with the next record written"
                                                              : "; it stands still (auto.offset.reset=error)";
     std::string message =
@@ -417,17 +431,20 @@ class RdkafkaConsumer final : public Consumer {
     if (slot == nullptr || !slot->rewind) return;
     slot->rewind = false;
     if (reset_ == OffsetReset::kError) return;
+    slot->next = Positions::kAnywhere;
+    slot->oldest = oldest;
     const StartOffset to{at, std::nullopt};
-    if (auto moved = seek({&to, 1}); !moved) tell(moved.error(), at);
+    if (auto moved = seek_there({&to, 1}); !moved) tell(moved.error(), at);
   }
 
-  PartitionListHandle to_list(std::span<const StartOffset> starts) const {
+  PartitionListHandle to_list(std::span<const StartOffset> starts) {
     PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(starts.size()))};
-    const std::int64_t unknown = reset_ == OffsetReset::kLatest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
     for (const StartOffset& start : starts) {
       if (!start.next_offset && reset_ == OffsetReset::kError) continue;  // nowhere to start: on_error was told
+      const Positions::Slot* slot = positions_.find(start.at);
+      const bool newest = reset_ == OffsetReset::kLatest && !(slot != nullptr && slot->oldest);
       rd_kafka_topic_partition_list_add(list.get(), start.at.topic.c_str(), start.at.partition)->offset =
-          start.next_offset.value_or(unknown);
+          start.next_offset.value_or(newest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING);
     }
     return list;
   }
@@ -523,10 +540,7 @@ Result<std::unique_ptr<Consumer>> Consumer::create(boost::asio::any_io_executor 
 Result<std::unique_ptr<Consumer>> Consumer::create_of_ranges(boost::asio::any_io_executor executor, const Properties& properties,
                                                              std::string group, std::vector<Range> ranges, ConsumerEvents events) {
   if (ranges.empty()) return Error{Errc::kInvalid, "a Kafka consumer of ranges needs at least one"};
-  Properties own = properties;
-  // Tells of a range whose last offsets hold no record.
-  if (auto set = own.set("enable.partition.eof", "true"); !set) return set.error();
-  auto settings = consumer_settings(own, group);
+  auto settings = consumer_settings(properties, group);
   if (!settings) return settings.error();
   auto consumer =
       std::make_unique<RdkafkaConsumer>(bootstrap_servers(settings->properties).value_or(""), settings->reset, std::move(events));

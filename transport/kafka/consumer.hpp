@@ -32,6 +32,14 @@ struct Watermarks {
   std::int64_t low = 0;
   std::int64_t high = 0;
   std::chrono::steady_clock::time_point asked_at{};
+  /// Producers can write there: not so few of its replicas are in sync that Kafka refuses them, as of a few seconds ago.
+  bool writable = true;
+};
+
+/// A topic, and how many partitions it has; none: it does not exist.
+struct TopicSize {
+  std::string name;
+  std::int32_t partitions = 0;
 };
 
 /// A message: the record it holds, and the memory that the record's views point into. Or nothing.
@@ -95,11 +103,15 @@ struct ConsumerEvents {
   /// kUnreachable names the address and the cause ("no Kafka broker answers at 127.0.0.1:9 (connection refused)"); it comes
   /// at once and again at each attempt to connect, so dedupe it for people; on_recovered follows when it is over. kOther is
   /// also what a refused commit_for_lag_tools() is. kOutOfRange with `at`: the offset asked for is
-  /// no longer (or not yet) in the partition; unless seek() is called for it in here, the partition goes on as
-  /// auto.offset.reset says (with "error" it stands still).
+  /// no longer (or not yet) in the partition; unless seek() is called for it in here, the partition goes on with
+  /// the oldest record there is (with auto.offset.reset=error it stands still; with latest and no offset asked for, it goes
+  /// on with the next one written).
   std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;
   /// A broker answers again after on_error had said kUnreachable. Called once for each such time.
   std::function<void()> on_recovered;
+  /// Of a member of a group: poll() has given all records before `offset`, where the partition ends just now. The offsets
+  /// behind the last record may hold none for ever: transactions leave markers.
+  std::function<void(const TopicPartition&, std::int64_t offset)> on_read_up_to;
   /// Of a consumer of ranges: this range has been read to its end; at the latest with the message that poll() gives now.
   /// Again when it was moved back by seek().
   std::function<void(const TopicPartition&)> on_end;
@@ -107,8 +119,8 @@ struct ConsumerEvents {
 
 /// Owns a librdkafka group consumer (classic protocol, range, no auto-commit, no auto offset store).
 ///
-/// Properties of its own that are refused when set otherwise: enable.auto.commit, enable.auto.offset.store, a cooperative
-/// partition.assignment.strategy, group.protocol=consumer, and a group.id that is not `group`. Defaults of its own:
+/// Properties of its own that are refused when set otherwise: enable.auto.commit, enable.auto.offset.store, enable.partition.eof, a
+/// cooperative partition.assignment.strategy, group.protocol=consumer, and a group.id that is not `group`. Defaults of its own:
 /// auto.offset.reset=earliest, session.timeout.ms=6000 (a killed member's partitions move after that),
 /// queued.max.messages.kbytes=65536, fetch.wait.max.ms=100 (what else is asked of a broker waits behind an idle fetch).
 ///
@@ -159,6 +171,9 @@ class Consumer {
   [[nodiscard]] virtual bool reached() const = 0;
   /// Absent until the first answer; at most about a second old while the brokers answer.
   [[nodiscard]] virtual std::optional<Watermarks> watermarks(const TopicPartition& of) const = 0;
+
+  /// Those of the topics subscribed to of which a broker has said whether they exist; a few seconds old.
+  [[nodiscard]] virtual std::vector<TopicSize> topics() const { return {}; }
 
   /// Leaves the group (on_revoke runs) and waits for that, at most `limit`. poll() gives nothing after it.
   virtual void close(std::chrono::milliseconds limit) = 0;

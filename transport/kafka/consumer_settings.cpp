@@ -12,9 +12,10 @@ struct Insisted {
   const char* because;
 };
 
-constexpr std::array<Insisted, 2> kInsisted = {{
+constexpr std::array<Insisted, 3> kInsisted = {{
     {"enable.auto.commit", "false", "the offsets that count are stored with the results"},
     {"enable.auto.offset.store", "false", "the offsets that count are stored with the results"},
+    {"enable.partition.eof", "true", "where the last offsets hold no record, nothing else says that all was read"},
 }};
 
 bool same_boolean(const std::string& value, const std::string& wanted) {

@@ -1,9 +1,9 @@
 // The librdkafka properties of our consumers: what we add, what we insist on, what we do ourselves.
 #pragma once
 
-#include "transport/kafka/broker_watch.hpp"
 #include "transport/kafka/error.hpp"
 #include "transport/kafka/properties.hpp"
+#include "transport/kafka/watch_turns.hpp"
 
 #include <string>
 

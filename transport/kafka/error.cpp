@@ -27,6 +27,7 @@ Errc classify(int rdkafka_error) noexcept {
     case RD_KAFKA_RESP_ERR__WAIT_COORD:
     case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
     case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:  // A new leader does not know yet how far its followers are.
       return Errc::kTimedOut;
 
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
@@ -54,7 +55,6 @@ Errc classify(int rdkafka_error) noexcept {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR__NO_OFFSET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-    case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
       return Errc::kOutOfRange;
 
     case RD_KAFKA_RESP_ERR__INVALID_ARG:

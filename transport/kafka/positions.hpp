@@ -20,6 +20,8 @@ class Positions {
     TopicPartition at;
     /// The lowest offset that may come next; kAnywhere until the first message when the start was left to the broker.
     std::int64_t next = kAnywhere;
+    /// While `next` is kAnywhere: it starts with the oldest record there is, whatever auto.offset.reset says.
+    bool oldest = false;
     /// A message was dropped that will be needed: go back to `next` before going on.
     bool rewind = false;
     /// Read up to here and no further; kAnywhere: for ever.

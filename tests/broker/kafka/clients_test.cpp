@@ -1,6 +1,8 @@
 // Producer and consumer against a real Apache Kafka.
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
+#include "tests/support/kafka_topics.hpp"
+#include "tests/support/kafka_transactions.hpp"
 
 #include <gmock/gmock.h>
 
@@ -204,6 +206,40 @@ TEST(Clients, LoseAndRepeatNothingWhilePausedAndMovedUnderLoad) {
   }));
   EXPECT_THAT(member.errors, IsEmpty());
   EXPECT_EQ(member.assignments, 1);
+}
+
+TEST(Clients, TellThatAPartitionWasReadToItsEndThoughAMarkerStandsThere) {
+  const std::string topic = new_topic(1);
+  write_in_transactions(broker_address(), topic, "v", 2);
+  Member member(broker_address(), unique_name("readers"), {topic});
+  ASSERT_TRUE(member.run_until([&] { return member.read_up_to[{topic, 0}] == 4; }));
+  EXPECT_EQ(member.offsets_of({topic, 0}), (std::vector<std::int64_t>{0, 2}));
+  ASSERT_TRUE(member.run_until([&] {
+    const auto marks = member.consumer->watermarks({topic, 0});
+    return marks && marks->high == 4 && marks->writable;
+  }));
+}
+
+TEST(Clients, ATopicThatIsDeletedIsMissingUntilItIsThereAgain) {
+  const std::string topic = new_topic(2);
+  const std::string other = new_topic(1);
+  Properties properties;
+  ASSERT_TRUE(properties.set("topic.metadata.refresh.interval.ms", "500").has_value());
+  Member member(broker_address(), unique_name("readers"), {topic, other}, properties);
+  const auto size = [&]() -> std::int32_t {
+    for (const TopicSize& one : member.consumer->topics()) {
+      if (one.name == topic) return one.partitions;
+    }
+    return -1;
+  };
+  ASSERT_TRUE(member.run_until([&] { return size() == 2 && member.consumer->assignment().size() == 3; }));
+  delete_topic(to_broker(), topic);
+  ASSERT_TRUE(member.run_until([&] { return size() == 0; }));
+  ASSERT_TRUE(member.run_until([&] { return member.consumer->assignment().size() == 1; })) << "the group goes on without it";
+  EXPECT_EQ(size(), 0);
+  ASSERT_TRUE(
+      create_topics(to_broker(), {TopicPolicy{.name = topic, .partitions = 3, .config = {}}}, std::chrono::seconds(30)).has_value());
+  EXPECT_TRUE(member.run_until([&] { return size() == 3; }));
 }
 
 TEST(Clients, AMissingTopicIsToldAndFoundOnceItIsMade) {

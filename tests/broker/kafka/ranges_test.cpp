@@ -2,8 +2,8 @@
 #include "transport/kafka/ranges.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
+#include "tests/support/kafka_transactions.hpp"
 #include "tests/support/wait_until.hpp"
-#include "transport/kafka/handle.hpp"
 
 #include <gmock/gmock.h>
 
@@ -61,23 +61,7 @@ TEST(Ranges, AreFoundByTheTimesOfTheirRecords) {
 // A commit marker takes an offset and is no record: nothing ever comes for the last offset of the range.
 TEST(Ranges, EndAlsoWhereTheLastOffsetHoldsNoRecord) {
   const std::string topic = new_topic();
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  char why[256];
-  ASSERT_EQ(rd_kafka_conf_set(conf, "bootstrap.servers", broker_address().c_str(), why, sizeof why), RD_KAFKA_CONF_OK) << why;
-  ASSERT_EQ(rd_kafka_conf_set(conf, "transactional.id", unique_name("writer").c_str(), why, sizeof why), RD_KAFKA_CONF_OK) << why;
-  const ClientHandle client{rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why)};
-  ASSERT_TRUE(client) << why;
-  const auto expect_none = [](rd_kafka_error_t* error) {
-    const ErrorHandle owned{error};
-    ASSERT_EQ(error, nullptr) << rd_kafka_error_string(error);
-  };
-  expect_none(rd_kafka_init_transactions(client.get(), 40'000));
-  for (int transaction = 0; transaction < 2; ++transaction) {
-    expect_none(rd_kafka_begin_transaction(client.get()));
-    ASSERT_EQ(rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_VALUE(const_cast<char*>("v"), 1), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-    expect_none(rd_kafka_commit_transaction(client.get(), 40'000));
-  }
+  write_in_transactions(broker_address(), topic, "v", 2);
   // A record and a marker each; the last marker may be under way still.
   std::vector<Range> ranges;
   ASSERT_TRUE(runfold::test::wait_until([&] {

@@ -220,6 +220,38 @@ TEST(Consumer, AnOffsetThatIsNotThereIsToldAndTheOldestFollows) {
   EXPECT_EQ(member.offsets_of(kSecond), offsets_from(5, 15)) << "the other partition is untouched";
 }
 
+TEST(Consumer, AnOffsetThatIsGoneIsFollowedByTheOldestThoughNewPartitionsStartAtTheirEnds) {
+  const auto broker = start_broker("letters", 2);
+  write_records(broker->bootstrap_servers(), kFirst, 20);
+  write_records(broker->bootstrap_servers(), kSecond, 20);
+  Properties properties = embedded_properties();
+  ASSERT_TRUE(properties.set("auto.offset.reset", "latest").has_value());
+  Member member(broker->bootstrap_servers(), "readers", {"letters"}, properties);
+  member.start_at[kFirst] = 1000;
+  ASSERT_TRUE(member.run_until([&] { return member.received.size() >= 20; }));
+  EXPECT_EQ(member.offsets_of(kFirst), offsets_from(0, 20));
+  EXPECT_THAT(member.offsets_of(kSecond), IsEmpty());
+  ASSERT_EQ(member.errors.size(), 1U);
+  EXPECT_THAT(member.errors[0].message, HasSubstr("going on with the oldest record there is"));
+}
+
+TEST(Consumer, TellsThatAPartitionWasReadToItsEnd) {
+  const auto broker = start_broker("letters", 2);
+  write_records(broker->bootstrap_servers(), kFirst, 20);
+  Member member(broker->bootstrap_servers(), "readers", {"letters"}, embedded_properties());
+  const std::map<TopicPartition, std::int64_t> ends{{kFirst, 20}, {kSecond, 0}};
+  ASSERT_TRUE(member.run_until([&] { return member.read_up_to == ends; }));
+  EXPECT_EQ(member.received.size(), 20U) << "never before the records were given";
+}
+
+TEST(Consumer, KnowsHowManyPartitionsItsTopicHas) {
+  const auto broker = start_broker("letters", 3);
+  Member member(broker->bootstrap_servers(), "readers", {"letters"}, embedded_properties());
+  ASSERT_TRUE(member.run_until([&] { return !member.consumer->topics().empty(); }));
+  EXPECT_EQ(member.consumer->topics()[0].name, "letters");
+  EXPECT_EQ(member.consumer->topics()[0].partitions, 3);
+}
+
 TEST(Consumer, TheOwnerCanSeekInsteadWhenAnOffsetIsNotThere) {
   const auto broker = start_broker("letters", 1);
   write_records(broker->bootstrap_servers(), kFirst, 20);

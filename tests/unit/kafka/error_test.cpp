@@ -21,6 +21,7 @@ TEST(Classify, SortsCodesByWhatCanBeDone) {
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED), Errc::kUnauthorised);
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), Errc::kNotFound);
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET), Errc::kOutOfRange);
+  EXPECT_EQ(classify(RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE), Errc::kTimedOut) << "a new leader will know it soon";
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR__INVALID_ARG), Errc::kInvalid);
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID), Errc::kFenced);
   EXPECT_EQ(classify(RD_KAFKA_RESP_ERR__FATAL), Errc::kFatal);
