@@ -23,6 +23,7 @@ void Partitions::claimed(const Claim& claim, std::chrono::steady_clock::time_poi
   if (partition == nullptr) return;  // Taken away while the claim was under way.
   partition->epoch = claim.epoch;
   partition->next_offset = claim.next_offset;
+  partition->empty_until = 0;
   partition->last = claim.last;
   partition->clock = {claim.clock_ns, claim.covered_until_ns};
   partition->clock_in_store_ns = claim.clock_ns;

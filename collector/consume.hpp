@@ -44,6 +44,8 @@ struct Partition {
   std::int64_t epoch = 0;
   /// The offset after the last record taken; absent: none ever was.
   std::optional<std::int64_t> next_offset;
+  /// Where the partition ended when it was last read to its end: what was given of it stands before, and after that no record.
+  std::int64_t empty_until = 0;
   /// Of the record at next_offset - 1, when it is known.
   std::optional<LastRecord> last;
   /// Needs a next_offset.

@@ -149,6 +149,16 @@ void PipelineImpl::arrived(kafka::Message message) {
   if (!inbox_.empty() || !decode_and_fold(message, *partition)) inbox_.push_back(std::move(message));
 }
 
+void PipelineImpl::on_read_up_to(const kafka::TopicPartition& at, std::int64_t offset) {
+  if (Partition* partition = partitions_.find(at.topic, at.partition)) partition->empty_until = offset;
+}
+
+std::int64_t PipelineImpl::read_up_to(const Partition& partition, std::int64_t low) const {
+  const std::int64_t next = partition.next_offset.value_or(low);
+  // Records that wait were given and are not folded yet.
+  return inbox_.empty() ? std::max(next, partition.empty_until) : next;
+}
+
 // decode > fold
 
 bool PipelineImpl::decode_and_fold(const kafka::Message& message, Partition& partition) {

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <deque>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -55,6 +56,9 @@ class PipelineImpl final : public Pipeline {
   // consume > decode > fold > commit: pipeline.cpp
   [[nodiscard]] bool consume(Clock::time_point now);
   void arrived(kafka::Message message);
+  void on_read_up_to(const kafka::TopicPartition& at, std::int64_t offset);
+  /// All before it is folded or holds no record. `low`: the lowest offset that Kafka has.
+  [[nodiscard]] std::int64_t read_up_to(const Partition& partition, std::int64_t low) const;
   [[nodiscard]] bool decode_and_fold(const kafka::Message& message, Partition& partition);
   void refuse(const kafka::Message& message, Source source, std::string_view reason, std::string sentence);
   void fold_inbox();
@@ -103,6 +107,8 @@ class PipelineImpl final : public Pipeline {
   void records_arrive();
   void say_kafka_health();
   void look_for_first_answer(Clock::time_point now);
+  /// Tells of topics that do not exist, and of those whose number of partitions is another than before.
+  void look_at_topics(Clock::time_point now);
   void watch(Clock::time_point now);
 
   // Partitions that Kafka no longer has as they were: pipeline_loss.cpp
@@ -184,6 +190,10 @@ class PipelineImpl final : public Pipeline {
   /// Why Kafka cannot be reached; empty: it can. Ends with on_recovered().
   std::string kafka_trouble_;
   GrowingInterval kafka_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  /// How many partitions each topic had when last heard of; and which do not exist, as a sentence. Empty: none is missing.
+  std::map<std::string, std::int32_t> topic_sizes_;
+  std::string missing_;
+  GrowingInterval missing_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   /// What Kafka refuses; nobody tells when it no longer does. Empty: nothing, or records have come since.
   std::string refusal_;
   Clock::time_point refused_at_{};

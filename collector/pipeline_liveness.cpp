@@ -33,10 +33,11 @@ void PipelineImpl::observe(Clock::time_point now) {
     if (partition.source == Source::kOperations || partition.state != Partition::State::kReading || partition.doubt) continue;
     partition.clock.not_later_than(wall_now_ns_);
     partition.caught_up.not_later_than(wall_now_ns_);
-    // A watermark tells of the moment at which the broker was asked: while Kafka is away, nothing new is observed.
-    if (const auto marks = consumer_->watermarks(partition.at)) {
+    // A watermark tells of the moment at which the broker was asked: while Kafka is away, nothing new is observed. Nor is it
+    // while producers cannot write: then their runs are silent, and alive.
+    if (const auto marks = consumer_->watermarks(partition.at); marks && marks->writable) {
       const TimeNs asked_at_ns = wall_now_ns_ - std::max<TimeNs>(0, std::chrono::nanoseconds(now - marks->asked_at).count());
-      partition.caught_up.observe(partition.next_offset.value_or(marks->low), marks->high, asked_at_ns);
+      partition.caught_up.observe(read_up_to(partition, marks->low), marks->high, asked_at_ns);
       partition.clock.advance(std::min(partition.caught_up.at_ns(), wall_now_ns_), options_.liveness.settle);
     }
     if (partition.clock_in_store_ns == 0) partition.clock_in_store_ns = partition.clock.clock_ns;

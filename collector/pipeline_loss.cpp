@@ -53,6 +53,7 @@ void PipelineImpl::on_out_of_range(const kafka::Error& error, const kafka::Topic
   if (partition->doubt->out_of_range) return;
   partition->doubt->since = now;
   partition->doubt->out_of_range = true;
+  partition->empty_until = 0;
 }
 
 bool PipelineImpl::judge_by_record(Partition& partition, const kafka::InRecord& record) {
@@ -94,6 +95,7 @@ void PipelineImpl::judge_by_watermarks(Clock::time_point now) {
 }
 
 void PipelineImpl::move(Partition& partition, Clock::time_point now) {
+  partition.empty_until = 0;
   const kafka::StartOffset to{partition.at, Partitions::start_of(partition)};
   const auto moved = consumer_->seek({&to, 1});
   if (moved) return;
@@ -120,6 +122,7 @@ void PipelineImpl::lose(Partition& partition, const Loss& loss, Clock::time_poin
   losses_.push_back({partition.at.topic, partition.at.partition, from, *loss.to_offset, records_in(loss, from),
                      std::string(word_of(loss.reason)), now_ns()});
   partition.next_offset = loss.to_offset;
+  partition.empty_until = 0;
   partition.last.reset();
   partition.doubt.reset();
   partition.changed = true;

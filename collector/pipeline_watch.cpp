@@ -75,6 +75,8 @@ void PipelineImpl::on_recovered() {
 void PipelineImpl::say_kafka_health() {
   if (!kafka_trouble_.empty()) {
     health_.not_ready("kafka", kafka_trouble_ + "; trying again");
+  } else if (!missing_.empty()) {
+    health_.not_ready("kafka", missing_);
   } else if (!refusal_.empty()) {
     health_.not_ready("kafka", refusal_ + "; trying again");
   } else if (!reached_) {
@@ -97,6 +99,26 @@ void PipelineImpl::look_for_first_answer(Clock::time_point now) {
   }
 }
 
+void PipelineImpl::look_at_topics(Clock::time_point now) {
+  std::string missing;
+  for (const kafka::TopicSize& topic : consumer_->topics()) {
+    if (topic.partitions == 0) {
+      missing += (missing.empty() ? "" : "; ") + std::string("topic ") + topic.name + " does not exist on Kafka at " + brokers_ +
+                 ": nothing of it can be read until it is there again";
+    }
+    const auto [known, first] = topic_sizes_.emplace(topic.name, topic.partitions);
+    const std::int32_t before = std::exchange(known->second, topic.partitions);
+    if (first || before == topic.partitions || topic.partitions == 0) continue;
+    log_(5, "topic " + topic.name + " now has " + std::to_string(topic.partitions) + " partitions" +
+                (before == 0 ? "; it did not exist" : ", it had " + std::to_string(before)));
+  }
+  if (missing == missing_) return;
+  missing_ = std::move(missing);
+  missing_mention_.reset();
+  if (!missing_.empty() && missing_mention_.due(now)) log_(3, missing_);
+  say_kafka_health();
+}
+
 void PipelineImpl::watch(Clock::time_point now) {
   if (!reached_) look_for_first_answer(now);
   if (!kafka_trouble_.empty() && kafka_mention_.due(now)) log_(3, kafka_trouble_ + "; still trying");
@@ -106,12 +128,14 @@ void PipelineImpl::watch(Clock::time_point now) {
     say_kafka_health();
   }
   judge_by_watermarks(now);
+  if (missing_mention_.running() && missing_mention_.due(now)) log_(3, missing_);
   if (stopped_mention_.running() && stopped_mention_.due(now)) log_(2, stopped_partitions());
   if (now < lag_due_at_) return;
   lag_due_at_ = now + kLagInterval;
+  look_at_topics(now);
   for (const Partition& partition : partitions_.all()) {
     if (const auto marks = consumer_->watermarks(partition.at)) {
-      const std::int64_t lag = marks->high - partition.next_offset.value_or(marks->low);
+      const std::int64_t lag = marks->high - read_up_to(partition, marks->low);
       observer_.lag(partition.at.topic, partition.at.partition, std::max<std::int64_t>(0, lag));
     }
   }

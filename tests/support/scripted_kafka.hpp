@@ -43,6 +43,18 @@ class ScriptedKafka {
   void append(const std::string& topic, Record record, std::int32_t partition = 0) {
     with([&] { logs_[{topic, partition}].push_back(std::make_shared<Record>(std::move(record))); });
   }
+  /// A transaction ends: its marker takes an offset and is no record.
+  void mark(const kafka::TopicPartition& at) {
+    with([&] { logs_[at].push_back(nullptr); });
+  }
+  /// What Kafka says of its topics.
+  void tell_topics(std::vector<kafka::TopicSize> topics) {
+    with([&] { topics_ = std::move(topics); });
+  }
+  /// Too few replicas are in sync: records can be read, and not written.
+  void refuse_writes(bool refused) {
+    with([&] { writable_ = !refused; });
+  }
   /// Retention: what is before `offset` is no more.
   void truncate(const kafka::TopicPartition& at, std::int64_t offset) {
     with([&] { lows_[at] = offset; });
@@ -180,6 +192,8 @@ class ScriptedKafka {
   std::map<kafka::TopicPartition, std::int64_t> lows_;
   std::map<kafka::TopicPartition, std::int64_t> told_;
   std::map<kafka::TopicPartition, std::optional<kafka::Watermarks>> last_marks_;
+  std::vector<kafka::TopicSize> topics_;
+  bool writable_ = true;
   bool answers_ = true;
   bool withheld_ = false;
   std::deque<Command> commands_;
@@ -225,16 +239,10 @@ class ScriptedConsumer final : public kafka::Consumer {
       const std::scoped_lock lock(kafka_.mutex_);
       kafka_.in_command_ = false;
     }
-    const std::scoped_lock lock(kafka_.mutex_);
-    if (kafka_.paused_ || kafka_.withheld_) return {};
-    for (auto& [at, position] : kafka_.positions_) {
-      if (kafka_.left_alone_.contains(at)) continue;
-      auto& log = kafka_.logs_[at];
-      position = std::max(position, kafka_.lows_[at]);
-      if (position >= static_cast<std::int64_t>(log.size())) continue;
-      return message(at, position++, log);
-    }
-    return {};
+    std::optional<kafka::StartOffset> end;
+    auto next = next_message(end);
+    if (end) events_.on_read_up_to(end->at, *end->next_offset);
+    return next;
   }
 
   boost::asio::awaitable<void> wait(std::chrono::milliseconds at_most) override {
@@ -283,7 +291,11 @@ class ScriptedConsumer final : public kafka::Consumer {
       return last;
     }
     const auto high = static_cast<std::int64_t>(kafka_.logs_[of].size());
-    return kafka_.last_marks_[of] = kafka::Watermarks{kafka_.lows_[of], high, std::chrono::steady_clock::now()};
+    return kafka_.last_marks_[of] = kafka::Watermarks{kafka_.lows_[of], high, std::chrono::steady_clock::now(), kafka_.writable_};
+  }
+  std::vector<kafka::TopicSize> topics() const override {
+    const std::scoped_lock lock(kafka_.mutex_);
+    return kafka_.topics_;
   }
   void close(std::chrono::milliseconds) override {
     kafka_.revoke_now(events_, false);
@@ -291,6 +303,23 @@ class ScriptedConsumer final : public kafka::Consumer {
   }
 
  private:
+  /// `end` is set where nothing but a marker was left.
+  kafka::Message next_message(std::optional<kafka::StartOffset>& end) {
+    const std::scoped_lock lock(kafka_.mutex_);
+    if (kafka_.paused_ || kafka_.withheld_) return {};
+    for (auto& [at, position] : kafka_.positions_) {
+      if (kafka_.left_alone_.contains(at)) continue;
+      auto& log = kafka_.logs_[at];
+      const auto size = static_cast<std::int64_t>(log.size());
+      position = std::max(position, kafka_.lows_[at]);
+      const std::int64_t before = position;
+      while (position < size && !log[static_cast<std::size_t>(position)]) ++position;
+      if (position < size) return message(at, position++, log);
+      if (position > before) end = {at, position};
+    }
+    return {};
+  }
+
   struct Bell {
     explicit Bell(const boost::asio::any_io_executor& executor) : timer(executor) {}
     boost::asio::steady_timer timer;

@@ -98,11 +98,36 @@ TEST_F(TopicTrouble, PartitionsThatAreAddedInMidStreamAreReadFromTheirFirstRecor
   start();
   ASSERT_TRUE(collector_.ready()) << collector_.said();
   add_partitions(broker_properties(), collector_.topics().events, 16);
+  EXPECT_TRUE(wait_until([&] {
+    return collector_.said().find("topic " + collector_.topics().events + " now has 16 partitions, it had 4") != std::string::npos;
+  })) << collector_.said();
   for (std::int32_t partition = 0; partition < 16; ++partition) send("run-" + std::to_string(partition), 3, partition);
   for (std::int32_t partition = 0; partition < 16; ++partition) {
     EXPECT_TRUE(becomes(collector_, "run-" + std::to_string(partition), partition < 4 ? 5 : 3)) << partition << "; " << collector_.said();
   }
   EXPECT_TRUE(losses(collector_).empty());
+  EXPECT_EQ(collector_.terminate(), 0) << collector_.said();
+}
+
+TEST_F(TopicTrouble, ATopicThatIsDeletedKeepsTheCollectorUnreadyUntilItIsThereAgain) {
+  start();
+  send("old", 2);
+  ASSERT_TRUE(becomes(collector_, "old", 2)) << collector_.said();
+  const std::string missing = "topic " + collector_.topics().events + " does not exist";
+  delete_topic(broker_properties(), collector_.topics().events);
+  ASSERT_TRUE(not_ready(collector_, missing)) << collector_.said();
+  // The group goes on with what there is, which once counted as the end of all trouble.
+  ASSERT_TRUE(wait_until([&] {
+    const std::string said = collector_.said();
+    return said.find("assigned ") != said.rfind("assigned ");
+  })) << collector_.said();
+  EXPECT_TRUE(not_ready(collector_, missing)) << collector_.said();
+  make_anew();
+  EXPECT_TRUE(wait_until([&] { return collector_.said().find("now has 4 partitions; it did not exist") != std::string::npos; }))
+      << collector_.said();
+  ASSERT_TRUE(not_ready(collector_, "is stopped")) << "it is another topic; " << collector_.said();
+  const auto readiness = http_get(collector_.url() + "/readyz");
+  EXPECT_TRUE(readiness && readiness->body.find(missing) == std::string::npos);
   EXPECT_EQ(collector_.terminate(), 0) << collector_.said();
 }
 

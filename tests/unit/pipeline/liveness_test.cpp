@@ -174,6 +174,28 @@ TEST_F(Silence, OfARunThatLogsIsNone) {
   EXPECT_TRUE(rig.stop());
 }
 
+TEST_F(Silence, ATransactionsMarkerAtTheEndIsNoRecordToWaitFor) {
+  rig.kafka.mark(kEvents);
+  start();
+  ASSERT_TRUE(committed(1));
+  EXPECT_TRUE(wait_until([&] { return rig.observer.lags()[kEvents.topic] == 0; }));
+  let_time_pass();
+  EXPECT_TRUE(is_lost());
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST_F(Silence, WhileProducersCannotWriteItSaysNothing) {
+  start();
+  ASSERT_TRUE(committed(1));
+  rig.kafka.refuse_writes(true);
+  ASSERT_TRUE(time_passes());
+  EXPECT_EQ(rig.run("run-1").status(), v1::RUN_STATUS_RUNNING);
+  rig.kafka.refuse_writes(false);
+  let_time_pass();
+  EXPECT_TRUE(is_lost());
+  EXPECT_TRUE(rig.stop());
+}
+
 TEST_F(Silence, AStoppedLogsPartitionKeepsNoDeadRunRunning) {
   rig.log_line("run-1", 1);
   start();

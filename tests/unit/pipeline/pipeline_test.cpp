@@ -459,6 +459,41 @@ TEST(Pipeline, ARefusalIsOverWhenRecordsArriveOrItIsNotToldAgain) {
   EXPECT_TRUE(rig.stop());
 }
 
+TEST(Pipeline, ATopicThatDoesNotExistKeepsItUnreadyUntilItIsThereAgain) {
+  Rig rig;
+  rig.options.refusal_passes = std::chrono::milliseconds(1);
+  rig.kafka.tell_topics({{kEvents.topic, 4}, {kLogs.topic, 4}});
+  rig.start();
+  rig.assign_all();
+  EXPECT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
+  rig.kafka.trouble({kafka::Errc::kNotFound, "the topic is not there"});
+  rig.kafka.tell_topics({{kEvents.topic, 0}, {kLogs.topic, 4}});
+  ASSERT_TRUE(wait_until([&] { return rig.unready("kafka").find("topic runfold.events does not exist") != std::string::npos; }));
+  // What ends a refusal: the group assigns anew, records arrive, a broker answers again, time passes.
+  rig.kafka.revoke(false);
+  rig.kafka.assign({kLogs, kOperations});
+  rig.kafka.recover();
+  rig.kafka.append(kOperations.topic, {"op-1", "\xff", {}});
+  ASSERT_TRUE(wait_until([&] { return rig.store.offset(at(kOperations)) == 1; }));
+  ASSERT_TRUE(wait_until([&] { return rig.logged(3, "topic runfold.events does not exist").size() >= 2; })) << "said again later";
+  EXPECT_NE(rig.unready("kafka").find("topic runfold.events does not exist"), std::string::npos);
+  rig.kafka.tell_topics({{kEvents.topic, 4}, {kLogs.topic, 4}});
+  EXPECT_TRUE(wait_until([&] { return rig.health.reasons().empty(); }));
+  EXPECT_TRUE(rig.stop());
+}
+
+TEST(Pipeline, PartitionsThatAreAddedAreSaidByTheNameOfTheirTopic) {
+  Rig rig;
+  rig.kafka.tell_topics({{kEvents.topic, 4}, {kLogs.topic, 4}});
+  rig.start();
+  rig.assign_all();
+  EXPECT_TRUE(wait_until([&] { return rig.observer.lags().size() == 3; }));
+  rig.kafka.tell_topics({{kEvents.topic, 16}, {kLogs.topic, 4}});
+  EXPECT_TRUE(wait_until([&] { return !rig.logged(5, "topic runfold.events now has 16 partitions, it had 4").empty(); }));
+  EXPECT_TRUE(rig.logged(5, "runfold.logs").empty());
+  EXPECT_TRUE(rig.stop());
+}
+
 TEST(Pipeline, ARecordTimeBeyondAllBoundsIsTheLastTimeThereIs) {
   Rig rig;
   v1::LogBatch logs;
