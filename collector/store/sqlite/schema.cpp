@@ -10,7 +10,8 @@ namespace {
 
 /// Times are nanoseconds since the Unix epoch.
 constexpr const char* kVersion1 = R"sql(
--- What is known of the database as a whole. instance_id names its owner, see Store::instance_id().
+-- What is known of the database as a whole. instance_id names its owner, see Store::instance_id(); time_ns is what
+-- rows age by, see TrustedTime.
 CREATE TABLE meta (
   key   TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL

@@ -31,6 +31,10 @@ TimeNs wall_clock() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+TimeNs steady_clock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, SqliteOptions options, std::shared_ptr<OwnerLock> lock, std::optional<std::string> instance_id)
@@ -39,8 +43,10 @@ class SqliteStore final : public Store {
   StoreResult<std::unique_ptr<Writer>> writer() override {
     auto connection = open_to_write();
     if (!connection) return connection.error();
+    const auto now = options_.now ? options_.now : wall_clock;
+    const auto steady = options_.steady ? options_.steady : options_.now ? options_.now : steady_clock;
     return std::unique_ptr<Writer>(
-        std::make_unique<sqlite::SqliteWriter>(lock_, std::move(*connection), options_.now ? options_.now : wall_clock));
+        std::make_unique<sqlite::SqliteWriter>(lock_, std::move(*connection), now, sqlite::TrustedTime(now, steady)));
   }
   StoreResult<std::unique_ptr<Query>> query() override {
     auto connection = Connection::open(path_, OpenAs::kReader, options_.busy_wait);

@@ -25,6 +25,8 @@ struct SqliteOptions {
   std::uint64_t max_bytes = 0;
   /// What the age of rows is judged by, in nanoseconds since the Unix epoch. Null: this machine's clock.
   std::function<TimeNs()> now{};
+  /// A clock that nobody sets, which a wrong `now` shows by. Null: this machine's when `now` is its too, else `now`.
+  std::function<TimeNs()> steady{};
 };
 
 /// Opens the store. Its folder must be there.

@@ -53,14 +53,16 @@ StoreResult<> SqliteWriter::commit(const Batch& batch) {
   auto transaction = Transaction::begin_write(*connection_);
   if (!transaction) return transaction.error();
   if (const auto done = advance(batch.partitions); !done) return done.error();
-  const TimeNs now = now_();
+  const auto stamp = time_.stamp(*connection_);
+  if (!stamp) return stamp.error();
+  const TimeNs now = *stamp;
   if (const auto done = write_runs(batch.runs, now); !done) return done.error();
   if (const auto done = write_run_logs(batch.run_logs); !done) return done.error();
   if (const auto done = list_runs_known_by_logs(batch, now); !done) return done.error();
   if (const auto done = write_log_chunks(batch.log_chunks, now); !done) return done.error();
   if (const auto done = write_api_failures(batch.api_failures, now); !done) return done.error();
   if (const auto done = write_operations(batch.operations, now); !done) return done.error();
-  if (const auto done = write_outbox(batch.outbox, now); !done) return done.error();
+  if (const auto done = write_outbox(batch.outbox, now_()); !done) return done.error();
   if (const auto done = write_losses(batch.losses); !done) return done.error();
   return transaction->commit();
 }
@@ -332,7 +334,9 @@ StoreResult<std::vector<std::optional<RunLogsRow>>> SqliteWriter::load_run_logs(
 }
 
 StoreResult<Trimmed> SqliteWriter::trim(const Retention& keep, const TrimStep& step) {
-  return trim_store(*connection_, keep, step, now_());
+  const auto now = time_.advance(*connection_);
+  if (!now) return now.error();
+  return trim_store(*connection_, keep, step, *now);
 }
 
 StoreResult<std::vector<RunKey>> SqliteWriter::overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) {

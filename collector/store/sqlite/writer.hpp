@@ -3,6 +3,7 @@
 
 #include "collector/store/sqlite/connection.hpp"
 #include "collector/store/sqlite/owner_lock.hpp"
+#include "collector/store/sqlite/trusted_time.hpp"
 #include "collector/store/store.hpp"
 
 #include <functional>
@@ -13,9 +14,10 @@ namespace runfold::collector::sqlite {
 /// Writes batches, each in one transaction.
 class SqliteWriter final : public Writer {
  public:
-  /// `now` is what the age of rows is judged by, in nanoseconds since the Unix epoch.
-  SqliteWriter(std::shared_ptr<OwnerLock> lock, std::unique_ptr<Connection> connection, std::function<TimeNs()> now) noexcept
-      : lock_(std::move(lock)), connection_(std::move(connection)), now_(std::move(now)) {}
+  /// `now` in nanoseconds since the Unix epoch; `time` is what the age of rows is judged by.
+  SqliteWriter(std::shared_ptr<OwnerLock> lock, std::unique_ptr<Connection> connection, std::function<TimeNs()> now,
+               TrustedTime time) noexcept
+      : lock_(std::move(lock)), connection_(std::move(connection)), now_(std::move(now)), time_(std::move(time)) {}
 
   StoreResult<std::vector<Claim>> claim(std::span<const std::pair<std::string, std::int32_t>> partitions) override;
   StoreResult<> commit(const Batch& batch) override;
@@ -40,6 +42,7 @@ class SqliteWriter final : public Writer {
   std::shared_ptr<OwnerLock> lock_;
   std::unique_ptr<Connection> connection_;
   std::function<TimeNs()> now_;
+  TrustedTime time_;
 };
 
 }  // namespace runfold::collector::sqlite

@@ -200,5 +200,87 @@ TEST_F(SqliteRetention, WhileAnotherHoldsTheDatabaseAStepFailsAndTheNextOneDoesI
   EXPECT_EQ(step(keep).runs, 1U);
 }
 
+/// A wall clock and the time that passes in truth, apart.
+class WrongClock : public SqliteRetention {
+ protected:
+  static constexpr TimeNs kHour = 3'600 * kSecond;
+  static constexpr TimeNs kDay = 24 * kHour;
+
+  void SetUp() override {
+    now_ = 10'000 * kDay;
+    open();
+    commit(of("before"));
+    trim(kKeep);
+  }
+  void open() {
+    writer_.reset();
+    store_.reset();
+    store_ = open_sqlite_store(path(), {.busy_wait = 50ms, .now = [this] { return now_; }, .steady = [this] { return steady_; }}).value();
+    writer_ = store_->writer().value();
+  }
+  void pass(TimeNs time) {
+    now_ += time;
+    steady_ += time;
+  }
+  static Batch of(const std::string& id) {
+    Batch batch;
+    batch.runs.push_back(run(id, 3, 10));
+    batch.run_logs.push_back(logs(id, 1));
+    batch.log_chunks.push_back(chunk(id, 0, 10));
+    return batch;
+  }
+  std::int64_t runs() { return number("SELECT count(*) FROM runs"); }
+  std::int64_t chunks() { return number("SELECT count(*) FROM log_chunks"); }
+
+  static inline const Retention kKeep{.runs = {.age_ns = 30 * kDay, .bytes = {}}, .logs = {.age_ns = 3 * kDay, .bytes = {}}};
+  TimeNs steady_ = 5 * kSecond;
+};
+
+TEST_F(WrongClock, ThatIsYearsAheadErasesNoHistory) {
+  now_ += 3'650 * kDay;
+  for (const bool restart : {false, true}) {
+    if (restart) open();
+    for (int i = 0; i < 10; ++i) {
+      pass(10 * kSecond);
+      commit(of("while it is wrong"));
+      trim(kKeep);
+    }
+  }
+  now_ -= 3'650 * kDay;
+  trim(kKeep);
+  EXPECT_EQ(runs(), 2);
+  EXPECT_EQ(chunks(), 2);
+}
+
+TEST_F(WrongClock, ThatWasBehindMakesNothingOldOnceItIsRight) {
+  now_ -= 9'000 * kDay;
+  commit(of("while it is wrong"));
+  trim(kKeep);
+  open();
+  commit(of("while it is wrong, later"));
+  now_ += 9'000 * kDay;
+  trim(kKeep);
+  EXPECT_EQ(runs(), 3);
+  EXPECT_EQ(chunks(), 3);
+  for (int days = 0; days < 4; ++days) {
+    pass(kDay);
+    trim(kKeep);
+  }
+  EXPECT_EQ(chunks(), 0);
+}
+
+TEST_F(WrongClock, IsToldFromALongDowntimeByTheTimeThatPassesAfterIt) {
+  now_ += 40 * kDay;
+  open();
+  trim(kKeep);
+  EXPECT_EQ(runs(), 1) << "it may be the clock";
+  for (int hours = 0; hours < 41; ++hours) {
+    pass(kHour);
+    trim(kKeep);
+  }
+  EXPECT_EQ(runs(), 0);
+  EXPECT_EQ(chunks(), 0);
+}
+
 }  // namespace
 }  // namespace runfold::collector
