@@ -13,7 +13,7 @@ namespace runfold::collector::test {
 void expect_equal(const Oracle& oracle, const std::filesystem::path& store_path);
 
 /// The last record of every partition is in the store, and with it all that stood before.
-[[nodiscard]] bool all_folded(Query& query);
+[[nodiscard]] bool all_folded(Query& query, std::int32_t partitions = kPartitions);
 
 /// How many events the store's runs have taken in so far.
 [[nodiscard]] std::uint64_t events_folded(Query& query);

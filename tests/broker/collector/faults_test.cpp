@@ -78,6 +78,13 @@ TEST_F(Faults, AKafkaThatIsKilledAndComesBackCostsNothing) {
   std::cout << world.summary() << "\n";
 }
 
+TEST_F(Faults, PartitionsAddedWhileItIsKilledAndItsGroupMovesCostNothing) {
+  World world({.seed = 54, .runs = 100, .events = 20'000}, *broker_);
+  world.run({{Kind::kGrowth}, {Kind::kKill}, {Kind::kRebalance}, {Kind::kGrowth}, {Kind::kKill}, {Kind::kRebalance}, {Kind::kKill}});
+  std::cout << world.summary() << "\n";
+  EXPECT_EQ(world.befell("growths"), 2);
+}
+
 /// tests/chaos/run says how many; a bare run of the tests makes none.
 TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
   const char* asked = std::getenv("RUNFOLD_CHAOS_ROUNDS");
@@ -93,7 +100,8 @@ TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
       fault.kind = drawn < 85   ? Kind::kFailpoint
                    : drawn < 94 ? Kind::kRebalance
                    : drawn < 96 ? Kind::kStop
-                   : drawn < 98 ? Kind::kTakeover
+                   : drawn < 97 ? Kind::kTakeover
+                   : drawn < 98 ? Kind::kGrowth
                                 : Kind::kBrokerCrash;
       if (fault.kind == Kind::kFailpoint) fault.where = failpoints()[random() % failpoints().size()];
     }

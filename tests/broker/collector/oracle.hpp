@@ -60,6 +60,8 @@ struct ExpectedRun {
   std::array<std::uint64_t, 8> log_counts{};
   /// In the order in which they were logged.
   std::vector<std::string> messages;
+  /// False: its logs stand in several partitions, so nobody knows in which order they arrive.
+  bool in_order = true;
   /// Request URIs of the failing calls.
   std::multiset<std::string> api_failures;
 };

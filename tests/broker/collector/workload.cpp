@@ -71,11 +71,12 @@ class Workload::Impl {
     return !active_.empty();
   }
 
-  Oracle finish() {
+  Oracle finish(std::int32_t partitions) {
+    for (auto& [id, run] : oracle_.runs) run.in_order = partitions == kPartitions;
     send_overtaken(overtaken_.size() + mischief_.reorder_within);
     for (const auto& [run, bytes] : std::exchange(late_, {})) hand_over(runs_[run], bytes);
     flush();
-    for (std::int32_t partition = 0; partition < kPartitions; ++partition) send_last(partition);
+    for (std::int32_t partition = 0; partition < partitions; ++partition) send_last(partition);
     flush();
     return std::move(oracle_);
   }
@@ -105,7 +106,7 @@ class Workload::Impl {
     if (!trouble_.empty()) throw std::runtime_error(trouble_);
   }
 
-  /// The last record of a partition of each topic.
+  /// The last record of a partition of each topic; of the operations, whose topic never grows, where there is one.
   void send_last(std::int32_t partition) {
     Run run;
     run.id = last_of(partition);
@@ -126,6 +127,7 @@ class Workload::Impl {
     expected.messages = {"the last"};
     produce(topics_.logs, run.id, batch.SerializeAsString(), {}, partition);
 
+    if (partition >= kPartitions) return;
     v1::Operation operation;
     operation.set_operation_id(run.id);
     set_time(*operation.mutable_updated_at(), kBegin_ns);
@@ -442,8 +444,8 @@ Workload::~Workload() = default;
 bool Workload::send(std::size_t records) {
   return impl_->send(records);
 }
-Oracle Workload::finish() {
-  return impl_->finish();
+Oracle Workload::finish(std::int32_t partitions) {
+  return impl_->finish(partitions);
 }
 std::uint64_t Workload::events_sent() const noexcept {
   return impl_->events_sent();

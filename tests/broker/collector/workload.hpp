@@ -39,9 +39,9 @@ class Workload {
 
   /// Sends about so many records. False when there is no more to send.
   bool send(std::size_t records);
-  /// Waits until Kafka has all of it, ends each partition with a record that says so (see all_folded() in compare.hpp), and
-  /// gives what must become of it all. Call it once, when send() has said false.
-  [[nodiscard]] Oracle finish();
+  /// Waits until Kafka has all of it, ends each partition of events and logs with a record that says so (see all_folded() in compare.hpp),
+  /// and gives what must become of it all. Call it once, when send() has said false.
+  [[nodiscard]] Oracle finish(std::int32_t partitions = kPartitions);
 
   /// Different events sent so far: what is to be folded.
   [[nodiscard]] std::uint64_t events_sent() const noexcept;

@@ -3,6 +3,7 @@
 
 #include "tests/broker/collector/compare.hpp"
 #include "tests/support/kafka_member.hpp"
+#include "tests/support/kafka_topics.hpp"
 #include "tests/support/wait_until.hpp"
 
 #include <gtest/gtest.h>
@@ -33,6 +34,13 @@ bool raise_epochs(const std::filesystem::path& store) {
   return taken;
 }
 
+/// Partitions that were added get their share soon.
+kafka::Properties sender_properties() {
+  kafka::Properties properties = broker_properties();
+  properties.set("topic.metadata.refresh.interval.ms", "500").value();
+  return properties;
+}
+
 std::int64_t number(const std::string& text) {
   std::int64_t value = -1;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -43,8 +51,9 @@ std::int64_t number(const std::string& text) {
 
 World::World(const Options& options, runfold::test::RestartableBroker& broker)
     : broker_(broker),
-      collector_("world-" + std::to_string(options.seed), {{"session.timeout.ms", "6000"}, {"heartbeat.interval.ms", "300"}}),
-      workload_(broker_properties(), collector_.topics(), options.seed, options.runs, options.events, options.mischief),
+      collector_("world-" + std::to_string(options.seed),
+                 {{"session.timeout.ms", "6000"}, {"heartbeat.interval.ms", "300"}, {"topic.metadata.refresh.interval.ms", "1000"}}),
+      workload_(sender_properties(), collector_.topics(), options.seed, options.runs, options.events, options.mischief),
       random_(options.seed) {}
 
 void World::run(const std::vector<Fault>& faults) {
@@ -59,8 +68,10 @@ void World::run(const std::vector<Fault>& faults) {
     send(kAhead);
     ASSERT_TRUE(folded(workload_.events_sent() - std::min<std::uint64_t>(workload_.events_sent(), 2 * kAhead))) << collector_.said();
   }
-  const Oracle oracle = workload_.finish();
-  ASSERT_TRUE(wait_until([&] { return all_folded(*query_) || !collector_.running(); })) << collector_.said();
+  const Oracle oracle = workload_.finish(partitions_);
+  const auto moved = std::ranges::count_if(oracle.runs, [](const auto& run) { return run.second.offsets.size() > 1; });
+  EXPECT_EQ(moved > 0, partitions_ > kPartitions) << moved << " runs have records in several partitions";
+  ASSERT_TRUE(wait_until([&] { return all_folded(*query_, partitions_) || !collector_.running(); })) << collector_.said();
   ASSERT_TRUE(collector_.running()) << collector_.said();
   query_.reset();
   EXPECT_EQ(collector_.terminate(), 0) << collector_.said();
@@ -82,6 +93,8 @@ void World::befall(const Fault& fault) {
       return take_over();
     case Fault::Kind::kBrokerCrash:
       return crash_broker();
+    case Fault::Kind::kGrowth:
+      return grow();
   }
 }
 
@@ -155,6 +168,15 @@ void World::crash_broker() {
   broker_.kill();
   broker_.start();
   ++befell_["broker crashes"];
+}
+
+void World::grow() {
+  if (partitions_ >= 16) return;
+  partitions_ *= 2;
+  for (const std::string& topic : {collector_.topics().events, collector_.topics().logs}) {
+    kafka::test::add_partitions(broker_properties(), topic, static_cast<std::size_t>(partitions_));
+  }
+  ++befell_["growths"];
 }
 
 bool World::folded(std::uint64_t at_least) {

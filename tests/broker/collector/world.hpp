@@ -23,6 +23,7 @@ struct Fault {
     kStop,         ///< SIGSTOP beyond the session timeout, during which another member takes the partitions; then SIGCONT.
     kTakeover,     ///< Stopped for a moment, during which another collector claims its partitions in the store.
     kBrokerCrash,  ///< SIGKILL of Kafka; it is started again with the same data.
+    kGrowth,       ///< The topics of events and logs get twice the partitions, 16 at most: runs go on in others than they began in.
   };
   Kind kind = Kind::kKill;
   std::string where{};
@@ -57,6 +58,7 @@ class World {
   void stop_and_continue();
   void take_over();
   void crash_broker();
+  void grow();
   void expect_dead_letters(const Oracle& oracle);
   /// The collector has taken in so many events; starts it again should it have been fenced. False: not in time.
   [[nodiscard]] bool folded(std::uint64_t at_least);
@@ -68,6 +70,7 @@ class World {
   std::mt19937_64 random_;
   std::unique_ptr<Query> query_;
   bool more_ = true;
+  std::int32_t partitions_ = kPartitions;
   std::map<std::string, int> befell_;
 };
 
