@@ -132,13 +132,14 @@ void PipelineImpl::watch(Clock::time_point now) {
   if (stopped_mention_.running() && stopped_mention_.due(now)) log_(2, stopped_partitions());
   if (now < lag_due_at_) return;
   lag_due_at_ = now + kLagInterval;
-  look_at_topics(now);
   for (const Partition& partition : partitions_.all()) {
     if (const auto marks = consumer_->watermarks(partition.at)) {
       const std::int64_t lag = marks->high - read_up_to(partition, marks->low);
       observer_.lag(partition.at.topic, partition.at.partition, std::max<std::int64_t>(0, lag));
     }
   }
+  // After the lag: who sees a lag knows that the sizes of the topics are known, so that their growth will be named.
+  look_at_topics(now);
 }
 
 }  // namespace runfold::collector

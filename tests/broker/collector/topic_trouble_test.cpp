@@ -97,6 +97,9 @@ TEST_F(TopicTrouble, PartitionsThatAreAddedInMidStreamAreReadFromTheirFirstRecor
   collector_.kill();
   start();
   ASSERT_TRUE(collector_.ready()) << collector_.said();
+  // Only what was known to be smaller can be said to have grown.
+  ASSERT_TRUE(wait_until([&] { return metrics(collector_).find("runfold_collector_lag_records{") != std::string::npos; }))
+      << collector_.said();
   add_partitions(broker_properties(), collector_.topics().events, 16);
   EXPECT_TRUE(wait_until([&] {
     return collector_.said().find("topic " + collector_.topics().events + " now has 16 partitions, it had 4") != std::string::npos;
