@@ -15,19 +15,20 @@
 
 namespace runfold::collector {
 
-/// Runs jobs with a Writer, one at a time, in the order given. Tests run them when they see fit.
-class WriterJobs {
+/// Runs jobs with a Tool, a Writer or a RunReader: one at a time, in the order given. Tests run them when they see fit.
+template <class Tool>
+class Jobs {
  public:
   using Clock = std::chrono::steady_clock;
-  virtual ~WriterJobs() = default;
+  virtual ~Jobs() = default;
 
   /// An exception of the job comes out of its future's get().
   template <class Job>
   [[nodiscard]] auto run(Job job) {
-    using Result = std::invoke_result_t<Job&, Writer&>;
-    auto task = std::make_shared<std::packaged_task<Result(Writer&)>>(std::move(job));
+    using Result = std::invoke_result_t<Job&, Tool&>;
+    auto task = std::make_shared<std::packaged_task<Result(Tool&)>>(std::move(job));
     auto future = task->get_future();
-    post([task](Writer& writer) { (*task)(writer); });
+    post([task](Tool& tool) { (*task)(tool); });
     return future;
   }
   /// Waits for what run() gave. False: it has not come by the deadline.
@@ -37,7 +38,7 @@ class WriterJobs {
   }
 
  private:
-  virtual void post(std::function<void(Writer&)> job) = 0;
+  virtual void post(std::function<void(Tool&)> job) = 0;
   /// How long a wait with this deadline may take.
   virtual Clock::duration patience(Clock::time_point deadline) = 0;
 };
@@ -45,27 +46,32 @@ class WriterJobs {
 /// Runs them on a thread of its own.
 ///
 /// Thread: any. The destructor waits for the job under way and drops the others.
-class WriterThread final : public WriterJobs {
+template <class Tool>
+class JobThread final : public Jobs<Tool> {
  public:
-  /// `wake` runs on the writer's thread after each job; the job's future is ready before.
-  WriterThread(std::unique_ptr<Writer> writer, std::function<void()> wake) : writer_(std::move(writer)), wake_(std::move(wake)), pool_(1) {}
-  ~WriterThread() override {
+  using Clock = typename Jobs<Tool>::Clock;
+  /// `wake` runs on the jobs' thread after each; the job's future is ready before.
+  JobThread(std::unique_ptr<Tool> tool, std::function<void()> wake) : tool_(std::move(tool)), wake_(std::move(wake)), pool_(1) {}
+  ~JobThread() override {
     pool_.stop();
     pool_.join();
   }
 
  private:
-  void post(std::function<void(Writer&)> job) override {
+  void post(std::function<void(Tool&)> job) override {
     boost::asio::post(pool_, [this, job = std::move(job)] {
-      job(*writer_);
+      job(*tool_);
       wake_();
     });
   }
   Clock::duration patience(Clock::time_point deadline) override { return deadline - Clock::now(); }
 
-  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Tool> tool_;
   std::function<void()> wake_;
   boost::asio::thread_pool pool_;
 };
+
+using WriterJobs = Jobs<Writer>;
+using ReaderJobs = Jobs<RunReader>;
 
 }  // namespace runfold::collector

@@ -245,6 +245,8 @@ int run(const ConfigFlags& flags) {
   if (!store) return fail("the store (" + config.store.origin + ") does not open", store.error());
   auto writer = (*store)->writer();
   if (!writer) return fail("the store (" + config.store.origin + ") cannot be written", writer.error());
+  auto reader = (*store)->run_reader();
+  if (!reader) return fail("the store (" + config.store.origin + ") cannot be read", reader.error());
   if (embedded.broker) {
     // That cluster is new at each start: the offsets of the last one say nothing about it.
     if (const auto forgot = (*writer)->forget_offsets(); !forgot) return fail("the store's offsets cannot be forgotten", forgot.error());
@@ -309,7 +311,8 @@ int run(const ConfigFlags& flags) {
   auto options = pipeline_options(config, makers);
   // A static member: who starts again in time has its partitions back at once. The embedded broker knows none, and ends with us.
   if (const auto id = (*store)->instance_id(); id && !embedded.broker) options.kafka.set_default("group.instance.id", *id);
-  const auto pipeline = Pipeline::create(pipeline_loop, std::move(options), std::move(*writer), metrics, health, operator_log, outbox_grew);
+  const auto pipeline = Pipeline::create(pipeline_loop, std::move(options), std::move(*writer), std::move(*reader), metrics, health,
+                                         operator_log, outbox_grew);
   int code = 0;
   const auto pipeline_ended = [&](const std::exception_ptr& thrown, bool well) {
     if (thrown) operator_log(2, "the pipeline broke off: " + what(thrown));

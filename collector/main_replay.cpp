@@ -71,8 +71,8 @@ class Replay {
       complete_ = true;
       pipeline_->stop();
     });
-    pipeline_ =
-        Pipeline::create(loop_, std::move(options), store_->writer().value(), counts_, health_, operator_log, {}, std::move(clients));
+    pipeline_ = Pipeline::create(loop_, std::move(options), store_->writer().value(), store_->run_reader().value(), counts_, health_,
+                                 operator_log, {}, std::move(clients));
   }
 
   int run() {

@@ -44,10 +44,11 @@ std::chrono::milliseconds revoke_limit(const kafka::Properties& properties) {
 }  // namespace
 
 std::unique_ptr<Pipeline> Pipeline::create(boost::asio::io_context& context, PipelineOptions options, std::unique_ptr<Writer> writer,
-                                           Observer& observer, Health& health, Log log, std::function<void()> outbox_grew,
-                                           KafkaClients clients) {
-  const auto make_jobs = [&writer](std::function<void()> wake) {
-    return std::make_unique<WriterThread>(std::move(writer), std::move(wake));
+                                           std::unique_ptr<RunReader> reader, Observer& observer, Health& health, Log log,
+                                           std::function<void()> outbox_grew, KafkaClients clients) {
+  const auto make_jobs = [&](const std::function<void()>& wake) {
+    return PipelineImpl::StoreJobs{std::make_unique<JobThread<Writer>>(std::move(writer), wake),
+                                   std::make_unique<JobThread<RunReader>>(std::move(reader), wake)};
   };
   return std::make_unique<PipelineImpl>(context, std::move(options), make_jobs, observer, health, std::move(log), std::move(outbox_grew),
                                         std::move(clients));
@@ -63,14 +64,15 @@ PipelineImpl::PipelineImpl(boost::asio::io_context& context, PipelineOptions opt
       clients_(std::move(clients)),
       brokers_(options_.kafka.get("bootstrap.servers").value_or("no address: bootstrap.servers is not set")),
       waker_(std::make_shared<Waker>(context)),
-      writer_(make_jobs([waker = waker_] { waker->wake(); })),
+      jobs_(make_jobs([waker = waker_] { waker->wake(); })),
       partitions_(options_.topics),
-      loader_(*writer_),
+      loader_(*jobs_.read),
       fold_(options_.liveness, [this](std::int32_t partition) { return owns_events(partition); }),
       triggers_{options_.commit_interval, options_.commit_rows, options_.commit_bytes},
-      committer_(*writer_, std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
+      committer_(*jobs_.write,
+                 std::make_unique<DeadLetters>(options_.kafka, options_.topics.dead_letters, options_.group, clients_.producer),
                  sinks_by_kind(options_.routes), observer, std::move(outbox_grew)),
-      trimmer_(*writer_, observer, options_.retention, {options_.retention_rest, options_.retention_pause}),
+      trimmer_(*jobs_.write, observer, options_.retention, {options_.retention_rest, options_.retention_pause}),
       revoke_limit_(revoke_limit(options_.kafka)) {
   say_kafka_health();
 }
@@ -325,6 +327,7 @@ void PipelineImpl::settle(Committer::Outcome outcome) {
     consumer_->commit_for_lag_tools(offsets);
     // Now everything that is not dirty is in the store, so a run let go is found there when it is heard of again.
     fold_.evict(options_.runs_in_memory, options_.run_memory_bytes);
+    loader_.repeat();
     return;
   }
   const Committer::Failed& failed = *outcome.failed;

@@ -81,14 +81,15 @@ struct KafkaClients {
 
 /// Takes records from Kafka until stopped, and leaves them folded in the store, each exactly once.
 ///
-/// Thread: `context` is run by one thread, the pipeline's; commits are made by a thread of its own.
+/// Thread: `context` is run by one thread, the pipeline's; commits are made, and rows loaded, by threads of their own.
 class Pipeline {
  public:
   /// Log lines for an operator: severity is syslog's, 0 to 7.
   using Log = std::function<void(int severity, std::string_view message)>;
 
   [[nodiscard]] static std::unique_ptr<Pipeline> create(boost::asio::io_context& context, PipelineOptions options,
-                                                        std::unique_ptr<Writer> writer, Observer& observer, Health& health, Log log,
+                                                        std::unique_ptr<Writer> writer, std::unique_ptr<RunReader> reader,
+                                                        Observer& observer, Health& health, Log log,
                                                         /// Runs after each commit that wrote outbox rows, on the writer's thread.
                                                         std::function<void()> outbox_grew, KafkaClients clients = {});
   virtual ~Pipeline() = default;

@@ -28,7 +28,7 @@ std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::T
   // the group, until claim() has asked again and moved them to where the store goes on.
   if (!given.empty() && !stopping_ && !failed_) {
     begin_claim();
-    if (writer_->wait(claim_.answer, Clock::now() + kClaimLimit)) {
+    if (jobs_.write->wait(claim_.answer, Clock::now() + kClaimLimit)) {
       settle_claim();
     } else {
       health_.not_ready("store", "it has not said yet where to go on");
@@ -59,7 +59,7 @@ std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::T
 void PipelineImpl::begin_claim() {
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   claim_.cancelled = cancelled;
-  claim_.answer = writer_->run([names = partitions_.unclaimed(), cancelled](Writer& writer) -> StoreResult<std::vector<Claim>> {
+  claim_.answer = jobs_.write->run([names = partitions_.unclaimed(), cancelled](Writer& writer) -> StoreResult<std::vector<Claim>> {
     if (*cancelled) return StoreError{StoreErrc::kUnavailable, "the partitions were taken away before they were claimed"};
     try {
       return writer.claim(names);

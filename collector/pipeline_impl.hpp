@@ -33,8 +33,13 @@ class PipelineImpl final : public Pipeline {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// Where the jobs run that wait for the store.
+  struct StoreJobs {
+    std::unique_ptr<WriterJobs> write;
+    std::unique_ptr<ReaderJobs> read;
+  };
   /// `wake` is to be called after each job.
-  using MakeJobs = std::function<std::unique_ptr<WriterJobs>(std::function<void()> wake)>;
+  using MakeJobs = std::function<StoreJobs(std::function<void()> wake)>;
 
   PipelineImpl(boost::asio::io_context& context, PipelineOptions options, const MakeJobs& make_jobs, Observer& observer, Health& health,
                Log log, std::function<void()> outbox_grew, KafkaClients clients);
@@ -135,7 +140,7 @@ class PipelineImpl final : public Pipeline {
   std::string brokers_;
 
   std::shared_ptr<Waker> waker_;
-  std::unique_ptr<WriterJobs> writer_;
+  StoreJobs jobs_;
   std::unique_ptr<kafka::Consumer> consumer_;
 
   Partitions partitions_;

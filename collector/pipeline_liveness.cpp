@@ -70,7 +70,7 @@ void PipelineImpl::ask_for_overdue() {
   // Another one goes first each time: one that has many overdue does not keep the others waiting.
   std::ranges::rotate(clocks, clocks.begin() + static_cast<std::ptrdiff_t>(asked_for_overdue_++ % clocks.size()));
   const std::size_t most = std::clamp<std::size_t>(options_.runs_in_memory / kPartOfMemory, 1, kAskFor);
-  overdue_answer_ = writer_->run([clocks = std::move(clocks), most](Writer& writer) -> StoreResult<std::vector<Overdue>> {
+  overdue_answer_ = jobs_.write->run([clocks = std::move(clocks), most](Writer& writer) -> StoreResult<std::vector<Overdue>> {
     std::vector<Overdue> overdue;
     try {
       for (const HeardAt& clock : clocks) {

@@ -1,4 +1,4 @@
-// Loads rows on the writer's thread and supplies them to the fold on the pipeline's.
+// Loads rows on the reader's thread and supplies them to the fold on the pipeline's.
 #include "collector/pipeline_load.hpp"
 
 #include "runfold/v1/event.pb.h"
@@ -9,6 +9,7 @@
 #include <exception>
 #include <set>
 #include <span>
+#include <utility>
 
 namespace runfold::collector {
 namespace {
@@ -69,20 +70,20 @@ void Loader::begin(Wanted wanted) {
 
 void Loader::start() {
   retry_at_.reset();
-  load_ = writer_.run([wanted = std::move(wanted_)](Writer& writer) mutable {
+  load_ = reader_.run([wanted = std::move(wanted_)](RunReader& reader) mutable {
     Loaded loaded;
     loaded.wanted = std::move(wanted);
     try {
       loaded.error = in_slices(loaded.wanted.runs, [&](std::span<const RunKey> keys) -> StoreResult<std::size_t> {
-        auto rows = writer.load_runs(keys);
+        auto rows = reader.load_runs(keys);
         if (!rows) return rows.error();
         return append(loaded.runs, std::move(*rows));
       });
       if (loaded.error) return loaded;
       loaded.error = in_slices(loaded.wanted.logs, [&](std::span<const RunKey> keys) -> StoreResult<std::size_t> {
-        auto rows = writer.load_run_logs(keys);
+        auto rows = reader.load_run_logs(keys);
         if (!rows) return rows.error();
-        auto runs = writer.load_runs(keys);
+        auto runs = reader.load_runs(keys);
         if (!runs) return runs.error();
         for (auto& run : *runs) {
           if (run && run->result != v1::RUN_RESULT_LOST) run.reset();
@@ -100,6 +101,11 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
   if (retry_at_ && now >= *retry_at_) start();
   if (!load_.valid() || load_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
   Loaded loaded = load_.get();
+  if (std::exchange(stale_, false)) {
+    wanted_ = std::move(loaded.wanted);
+    start();
+    return std::nullopt;
+  }
   Outcome outcome;
   if (loaded.error) {
     outcome.error = std::move(loaded.error);
@@ -129,6 +135,7 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
 
 void Loader::cancel() noexcept {
   load_ = {};
+  stale_ = false;
   retry_at_.reset();
   wanted_ = {};
   backoff_.reset();

@@ -15,13 +15,15 @@
 
 namespace runfold::collector {
 
-/// Asks for rows on the writer's thread, behind at most the commit under way: what was committed is seen.
+/// Asks for rows beside the writer: every commit that ended before it was asked is seen. A run that is not in memory was
+/// committed before it was let go, so what the store has of it is the newest; only what is let go while it is asked for
+/// must be asked for again: repeat().
 ///
 /// Thread: the pipeline's.
 class Loader {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit Loader(WriterJobs& writer) : writer_(writer) {}
+  explicit Loader(ReaderJobs& reader) : reader_(reader) {}
 
   /// Which runs to load, the most urgent first. May name one twice.
   struct Wanted {
@@ -45,6 +47,8 @@ class Loader {
   void begin(Wanted wanted);
   /// Supplies what has come, or starts the retry that is due. Never waits.
   [[nodiscard]] std::optional<Outcome> advance(Clock::time_point now, Fold& fold);
+  /// What is under way may have read rows from before the last commit: it is read once more before anything is supplied.
+  void repeat() noexcept { stale_ = load_.valid(); }
   /// What comes after all is let go.
   void cancel() noexcept;
 
@@ -60,9 +64,10 @@ class Loader {
 
   void start();
 
-  WriterJobs& writer_;
+  ReaderJobs& reader_;
   Wanted wanted_;
   std::future<Loaded> load_;
+  bool stale_ = false;
   std::optional<Clock::time_point> retry_at_;
   GrowingInterval backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   GrowingInterval mention_{std::chrono::seconds(1), std::chrono::minutes(5)};

@@ -49,10 +49,6 @@ class Writer {
   /// partition's epoch is no longer the one given: nothing was written.
   [[nodiscard]] virtual StoreResult<> commit(const Batch& batch) = 0;
 
-  /// What was committed of each run asked for, in the order asked; absent where nothing was.
-  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) = 0;
-  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) = 0;
-
   /// Removes some of what is not to be kept any more, in a transaction of its own, and gives some of the free space back
   /// to the disk; what one step may do is bounded, so that a commit behind it waits for milliseconds.
   /// A run whose state the caller still holds, or of which a record comes later, comes back with the next commit of it:
@@ -65,6 +61,19 @@ class Writer {
 
   /// Forgets every offset, for a cluster that is new at each start (the embedded broker). Aggregates stay.
   [[nodiscard]] virtual StoreResult<> forget_offsets() = 0;
+};
+
+/// What a pipeline loads rows with that it does not hold. It reads while its Writer writes, and sees every commit that ended
+/// before the call.
+///
+/// Thread: one at a time, any. Calls wait for the disk: keep them off event loops.
+class RunReader {
+ public:
+  virtual ~RunReader() = default;
+
+  /// What was committed of each run asked for, in the order asked; absent where nothing was.
+  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) = 0;
+  [[nodiscard]] virtual StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) = 0;
 };
 
 /// Which runs to list. Empty and absent members do not filter.
@@ -178,6 +187,7 @@ class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual StoreResult<std::unique_ptr<Writer>> writer() = 0;
+  [[nodiscard]] virtual StoreResult<std::unique_ptr<RunReader>> run_reader() = 0;
   [[nodiscard]] virtual StoreResult<std::unique_ptr<Query>> query() = 0;
   [[nodiscard]] virtual StoreResult<std::unique_ptr<sinks::Outbox>> outbox() = 0;
 

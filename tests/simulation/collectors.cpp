@@ -22,23 +22,6 @@ class Deaf final : public collector::Observer {
 
 }  // namespace
 
-void ModelJobs::run_one() {
-  const Job job = std::move(jobs_.front());
-  jobs_.pop_front();
-  writer_->given_ns = job.given_ns;
-  job.work(*writer_);
-  wake_();
-}
-
-collector::WriterJobs::Clock::duration ModelJobs::patience(Clock::time_point deadline) {
-  if (stuck) {
-    set_time(deadline.time_since_epoch().count());
-  } else {
-    while (!jobs_.empty()) run_one();
-  }
-  return Clock::duration::zero();
-}
-
 Collector::Collector(int id, ModelKafka& kafka, Storage& storage, Witness& witness, const bool& store_is_up,
                      collector::PipelineOptions options, const Trace& trace)
     : id_(id),
@@ -60,12 +43,14 @@ void Collector::start() {
   clients.producer = [this](const auto&, kafka::Producer::OnDelivery on_delivery) -> kafka::Result<std::unique_ptr<kafka::Producer>> {
     return kafka_.producer(std::move(on_delivery));
   };
-  const auto make_jobs = [this](std::function<void()> wake) {
+  const auto make_jobs = [this](const std::function<void()>& wake) {
     auto writer = std::make_unique<FaultyWriter>(id_, storage_.writer(), witness_, store_is_up_);
     writer_ = writer.get();
-    auto jobs = std::make_unique<ModelJobs>(std::move(writer), std::move(wake));
-    jobs_ = jobs.get();
-    return jobs;
+    auto writes = std::make_unique<ModelWriterJobs>(std::move(writer), wake);
+    auto reads = std::make_unique<ModelReaderJobs>(std::make_unique<FaultyRunReader>(storage_.run_reader(), store_is_up_), wake);
+    writes_ = writes.get();
+    reads_ = reads.get();
+    return collector::PipelineImpl::StoreJobs{std::move(writes), std::move(reads)};
   };
   const auto log = [this](int severity, std::string_view text) {
     trace_("  collector ", id_, " says <", severity, "> ", text);
@@ -83,13 +68,19 @@ void Collector::turn(std::size_t records) {
   end_if_failed();
 }
 
-void Collector::run_job(Fate fate) {
+void Collector::write(Fate fate) {
   writer_->next = fate;
-  jobs_->run_one();
+  writes_->run_one();
   writer_->next = Fate::kDone;
   context_.restart();
   context_.poll();
   if (fate == Fate::kDies) kill();
+}
+
+void Collector::read() {
+  reads_->run_one();
+  context_.restart();
+  context_.poll();
 }
 
 void Collector::end_if_failed() {
@@ -110,8 +101,8 @@ void Collector::finish() {
   for (int i = 0; i < 1'000 && !done; ++i) {
     context_.restart();
     context_.poll();
-    if (jobs_->size() > 0) {
-      jobs_->run_one();
+    if (writes_->size() > 0) {
+      writes_->run_one();
     } else if (!done) {
       pass(100 * kMs);  // A retry waits for its time.
       pipeline_->stop();
@@ -123,7 +114,8 @@ void Collector::finish() {
 
 void Collector::kill() {
   pipeline_.reset();
-  jobs_ = nullptr;
+  writes_ = nullptr;
+  reads_ = nullptr;
   writer_ = nullptr;
   context_.restart();
   context_.poll();

@@ -76,10 +76,6 @@ class MemoryWriter final : public collector::Writer {
     }
     return {};
   }
-  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override { return load(keys, tables_.rows.runs); }
-  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
-    return load(keys, tables_.rows.run_logs);
-  }
   StoreResult<collector::Trimmed> trim(const collector::Retention&, const collector::TrimStep&) override { return collector::Trimmed{}; }
   StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, collector::TimeNs clock_ns, std::size_t limit) override {
     std::vector<std::pair<collector::TimeNs, RunKey>> due;
@@ -92,6 +88,18 @@ class MemoryWriter final : public collector::Writer {
     return keys;
   }
   StoreResult<> forget_offsets() override { return {}; }
+
+ private:
+  Tables& tables_;
+};
+
+class MemoryRunReader final : public collector::RunReader {
+ public:
+  explicit MemoryRunReader(Tables& tables) : tables_(tables) {}
+  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override { return load(keys, tables_.rows.runs); }
+  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
+    return load(keys, tables_.rows.run_logs);
+  }
 
  private:
   template <class Row>
@@ -110,6 +118,7 @@ class MemoryWriter final : public collector::Writer {
 class MemoryStorage final : public Storage {
  public:
   std::unique_ptr<collector::Writer> writer() override { return std::make_unique<MemoryWriter>(tables_); }
+  std::unique_ptr<collector::RunReader> run_reader() override { return std::make_unique<MemoryRunReader>(tables_); }
   Contents contents() override { return tables_.rows; }
 
  private:
@@ -144,24 +153,24 @@ StoreResult<> FaultyWriter::commit(const Batch& batch) {
   return {};
 }
 
-StoreResult<std::vector<std::optional<RunRow>>> FaultyWriter::load_runs(std::span<const RunKey> keys) {
-  if (dead_ || !store_is_up_) return trouble("the model store is down");
-  return writer_->load_runs(keys);
-}
-
 StoreResult<std::vector<RunKey>> FaultyWriter::overdue_runs(std::int32_t partition, collector::TimeNs clock_ns, std::size_t limit) {
   if (dead_ || !store_is_up_) return trouble("the model store is down");
   return writer_->overdue_runs(partition, clock_ns, limit);
 }
 
-StoreResult<std::vector<std::optional<RunLogsRow>>> FaultyWriter::load_run_logs(std::span<const RunKey> keys) {
-  if (dead_ || !store_is_up_) return trouble("the model store is down");
-  return writer_->load_run_logs(keys);
-}
-
 StoreResult<collector::Trimmed> FaultyWriter::trim(const collector::Retention& keep, const collector::TrimStep& step) {
   if (dead_ || !store_is_up_) return trouble("the model store is down");
   return writer_->trim(keep, step);
+}
+
+StoreResult<std::vector<std::optional<RunRow>>> FaultyRunReader::load_runs(std::span<const RunKey> keys) {
+  if (!store_is_up_) return trouble("the model store is down");
+  return reader_->load_runs(keys);
+}
+
+StoreResult<std::vector<std::optional<RunLogsRow>>> FaultyRunReader::load_run_logs(std::span<const RunKey> keys) {
+  if (!store_is_up_) return trouble("the model store is down");
+  return reader_->load_run_logs(keys);
 }
 
 }  // namespace runfold::simulation

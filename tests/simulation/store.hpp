@@ -29,11 +29,12 @@ struct Contents {
   std::map<std::string, collector::OperationRow> operations;
 };
 
-/// A store as the simulation needs it: writers, and a look at all of it.
+/// A store as the simulation needs it: writers, readers, and a look at all of it.
 class Storage {
  public:
   virtual ~Storage() = default;
   virtual std::unique_ptr<collector::Writer> writer() = 0;
+  virtual std::unique_ptr<collector::RunReader> run_reader() = 0;
   virtual Contents contents() = 0;
 };
 [[nodiscard]] std::unique_ptr<Storage> memory_storage();
@@ -106,8 +107,6 @@ class FaultyWriter final : public collector::Writer {
 
   collector::StoreResult<std::vector<collector::Claim>> claim(std::span<const std::pair<std::string, std::int32_t>> partitions) override;
   collector::StoreResult<> commit(const collector::Batch& batch) override;
-  collector::StoreResult<std::vector<std::optional<collector::RunRow>>> load_runs(std::span<const collector::RunKey> keys) override;
-  collector::StoreResult<std::vector<std::optional<collector::RunLogsRow>>> load_run_logs(std::span<const collector::RunKey> keys) override;
   collector::StoreResult<collector::Trimmed> trim(const collector::Retention& keep, const collector::TrimStep& step) override;
   collector::StoreResult<std::vector<collector::RunKey>> overdue_runs(std::int32_t partition, collector::TimeNs clock_ns,
                                                                       std::size_t limit) override;
@@ -121,6 +120,20 @@ class FaultyWriter final : public collector::Writer {
   bool dead_ = false;
   /// When the last commit was given, or this writer was made: what the next one holds was decided after it.
   std::int64_t decided_after_ns_ = 0;
+};
+
+/// One collector's reader, which fails while the store is down.
+class FaultyRunReader final : public collector::RunReader {
+ public:
+  FaultyRunReader(std::unique_ptr<collector::RunReader> reader, const bool& store_is_up)
+      : reader_(std::move(reader)), store_is_up_(store_is_up) {}
+
+  collector::StoreResult<std::vector<std::optional<collector::RunRow>>> load_runs(std::span<const collector::RunKey> keys) override;
+  collector::StoreResult<std::vector<std::optional<collector::RunLogsRow>>> load_run_logs(std::span<const collector::RunKey> keys) override;
+
+ private:
+  std::unique_ptr<collector::RunReader> reader_;
+  const bool& store_is_up_;
 };
 
 }  // namespace runfold::simulation

@@ -19,6 +19,7 @@ class SqliteStorage final : public Storage {
   SqliteStorage() : store_(must(collector::open_sqlite_store(folder_.path() / "store.db"))) {}
 
   std::unique_ptr<collector::Writer> writer() override { return must(store_->writer()); }
+  std::unique_ptr<collector::RunReader> run_reader() override { return must(store_->run_reader()); }
 
   Contents contents() override {
     Contents all;

@@ -97,7 +97,7 @@ void World::act() {
       collector->turn(random_.below(6));
     }
   } else if (what < 85) {
-    if (Collector* collector = any([](const Collector& c) { return c.jobs() > 0; })) run_job(*collector);
+    if (Collector* collector = any([](const Collector& c) { return c.jobs() > 0; })) run_job(*collector, random_fate());
   } else if (what < 97) {
     pass(random_.between(kMs, 300 * kMs));
     kafka_.refresh_watermarks();
@@ -117,18 +117,25 @@ void World::let_pass(std::int64_t seconds, bool runs_live) {
     for (const auto& collector : collectors_) {
       if (!collector->runs() || collector->halted) continue;
       collector->turn(random_.below(pace));
-      while (collector->jobs() > 0 && random_.percent(95)) collector->run_job(Fate::kDone);
+      while (collector->jobs() > 0 && random_.percent(95)) run_job(*collector, Fate::kDone);
     }
     check();
   }
 }
 
-void World::run_job(Collector& collector) {
-  Fate fate = Fate::kDone;
-  if (random_.below(1'000) < roughness_) fate = static_cast<Fate>(1 + random_.below(3));
+Fate World::random_fate() {
+  return random_.below(1'000) < roughness_ ? static_cast<Fate>(1 + random_.below(3)) : Fate::kDone;
+}
+
+void World::run_job(Collector& collector, Fate fate) {
+  if (collector.reads() > 0 && (collector.writes() == 0 || random_.percent(50))) {
+    trace_("  collector ", collector.id(), " loads");
+    collector.read();
+    return;
+  }
   trace_("  collector ", collector.id(), " does a job", fate == Fate::kDone ? "" : ", with fate ",
          fate == Fate::kDone ? "" : std::to_string(static_cast<int>(fate)));
-  collector.run_job(fate);
+  collector.write(fate);
 }
 
 void World::trouble() {
@@ -240,7 +247,7 @@ void World::until_all_is_committed() {
     for (const auto& collector : collectors_) {
       if (!collector->runs()) collector->start();
       collector->turn(50);
-      while (collector->jobs() > 0) collector->run_job(Fate::kDone);
+      while (collector->jobs() > 0) run_job(*collector, Fate::kDone);
       check();
     }
     pass(250 * kMs);

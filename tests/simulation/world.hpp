@@ -34,7 +34,9 @@ class World {
   void settle();
   void until_all_is_committed();
   void check() const;
-  void run_job(Collector& collector);
+  [[nodiscard]] Fate random_fate();
+  /// A job of its writer, with this fate, or of its reader.
+  void run_job(Collector& collector, Fate fate);
   /// Absent when there is none that is fit.
   template <class Fit>
   [[nodiscard]] Collector* any(Fit&& fit);

@@ -17,7 +17,7 @@
 
 namespace runfold::collector::test {
 
-/// What is stored, and what is to go wrong. Shared by the writers of successive pipelines. Thread: any.
+/// What is stored, and what is to go wrong. Shared by the writers and readers of successive pipelines. Thread: any.
 class MemoryStore {
  public:
   using At = std::pair<std::string, std::int32_t>;
@@ -121,7 +121,7 @@ class MemoryStore {
     return look([](auto& store) { return store.loads_; });
   }
 
-  // What the writer does.
+  // What writers and readers do.
   StoreResult<std::vector<Claim>> claim(std::span<const At> partitions) {
     const std::scoped_lock lock(mutex_);
     if (auto fault = next(claim_faults_)) return *fault;
@@ -246,15 +246,23 @@ class MemoryWriter final : public Writer {
   explicit MemoryWriter(MemoryStore& store) : store_(store) {}
   StoreResult<std::vector<Claim>> claim(std::span<const MemoryStore::At> partitions) override { return store_.claim(partitions); }
   StoreResult<> commit(const Batch& batch) override { return store_.commit(batch); }
-  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override { return store_.load_runs(keys); }
-  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
-    return store_.load_run_logs(keys);
-  }
   StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override { return store_.trim(keep, step); }
   StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) override {
     return store_.overdue_runs(partition, clock_ns, limit);
   }
   StoreResult<> forget_offsets() override { return {}; }
+
+ private:
+  MemoryStore& store_;
+};
+
+class MemoryRunReader final : public RunReader {
+ public:
+  explicit MemoryRunReader(MemoryStore& store) : store_(store) {}
+  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override { return store_.load_runs(keys); }
+  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override {
+    return store_.load_run_logs(keys);
+  }
 
  private:
   MemoryStore& store_;

@@ -142,7 +142,8 @@ class Rig {
     };
     context_ = std::make_unique<boost::asio::io_context>();
     pipeline_ = Pipeline::create(
-        *context_, options, std::make_unique<MemoryWriter>(store), observer, health, log, [this] { ++outbox_grew; }, std::move(clients));
+        *context_, options, std::make_unique<MemoryWriter>(store), std::make_unique<MemoryRunReader>(store), observer, health, log,
+        [this] { ++outbox_grew; }, std::move(clients));
     ended_ = std::promise<bool>();
     end_ = ended_.get_future();
     const auto on_end = [this](const std::exception_ptr& thrown, bool result) {

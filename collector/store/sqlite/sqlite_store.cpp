@@ -5,6 +5,7 @@
 #include "collector/store/sqlite/outbox.hpp"
 #include "collector/store/sqlite/owner_lock.hpp"
 #include "collector/store/sqlite/query.hpp"
+#include "collector/store/sqlite/run_reader.hpp"
 #include "collector/store/sqlite/schema.hpp"
 #include "collector/store/sqlite/writer.hpp"
 
@@ -48,10 +49,14 @@ class SqliteStore final : public Store {
     return std::unique_ptr<Writer>(
         std::make_unique<sqlite::SqliteWriter>(lock_, std::move(*connection), now, sqlite::TrustedTime(now, steady)));
   }
-  StoreResult<std::unique_ptr<Query>> query() override {
-    auto connection = Connection::open(path_, OpenAs::kReader, options_.busy_wait);
+  StoreResult<std::unique_ptr<RunReader>> run_reader() override {
+    auto connection = open_to_read();
     if (!connection) return connection.error();
-    if (const auto set = (*connection)->execute(kReaderSettings); !set) return set.error();
+    return std::unique_ptr<RunReader>(std::make_unique<sqlite::SqliteRunReader>(std::move(*connection)));
+  }
+  StoreResult<std::unique_ptr<Query>> query() override {
+    auto connection = open_to_read();
+    if (!connection) return connection.error();
     return std::unique_ptr<Query>(std::make_unique<sqlite::SqliteQuery>(std::move(*connection)));
   }
   StoreResult<std::unique_ptr<sinks::Outbox>> outbox() override {
@@ -63,6 +68,12 @@ class SqliteStore final : public Store {
   std::optional<std::string> instance_id() const override { return instance_id_; }
 
  private:
+  StoreResult<std::unique_ptr<Connection>> open_to_read() {
+    auto connection = Connection::open(path_, OpenAs::kReader, options_.busy_wait);
+    if (!connection) return connection.error();
+    if (const auto set = (*connection)->execute(kReaderSettings); !set) return set.error();
+    return connection;
+  }
   StoreResult<std::unique_ptr<Connection>> open_to_write() {
     if (!lock_) return StoreError{StoreErrc::kInvalid, path_ + " was opened to be read only: open it as its owner to write"};
     auto connection = Connection::open(path_, OpenAs::kWriter, options_.busy_wait);

@@ -21,8 +21,6 @@ class SqliteWriter final : public Writer {
 
   StoreResult<std::vector<Claim>> claim(std::span<const std::pair<std::string, std::int32_t>> partitions) override;
   StoreResult<> commit(const Batch& batch) override;
-  StoreResult<std::vector<std::optional<RunRow>>> load_runs(std::span<const RunKey> keys) override;
-  StoreResult<std::vector<std::optional<RunLogsRow>>> load_run_logs(std::span<const RunKey> keys) override;
   StoreResult<Trimmed> trim(const Retention& keep, const TrimStep& step) override;
   StoreResult<std::vector<RunKey>> overdue_runs(std::int32_t partition, TimeNs clock_ns, std::size_t limit) override;
   StoreResult<> forget_offsets() override;

@@ -200,7 +200,7 @@ TEST_P(QueryContract, ARunOfWhichOnlyLogsHaveComeIsListedByTheTimeOfItsFirstReco
   EXPECT_EQ(quiet->run.connector_id, "invoices");
   EXPECT_EQ(quiet->run.sort_at_ns, 100);
   ASSERT_TRUE(quiet->logs);
-  EXPECT_FALSE(writer_->load_runs(std::vector{RunKey{"quiet", 1}}).value().at(0)) << "the fold has heard nothing of it";
+  EXPECT_FALSE(reader_->load_runs(std::vector{RunKey{"quiet", 1}}).value().at(0)) << "the fold has heard nothing of it";
 }
 
 TEST_P(QueryContract, EventsAndLogsOfARunGiveTheSameRowInEitherOrder) {

@@ -31,7 +31,7 @@ struct StoreUnderTest {
 /// All kinds there are.
 [[nodiscard]] const std::vector<StoreUnderTest>& stores();
 
-/// The fixture of the contract: an open store with a writer, a query and an outbox.
+/// The fixture of the contract: an open store with a writer, a run reader, a query and an outbox.
 class StoreContract : public testing::TestWithParam<StoreUnderTest> {
  protected:
   void SetUp() override {
@@ -42,6 +42,7 @@ class StoreContract : public testing::TestWithParam<StoreUnderTest> {
   void open() {
     store_ = database_->open().value();
     writer_ = store_->writer().value();
+    reader_ = store_->run_reader().value();
     query_ = store_->query().value();
     outbox_ = store_->outbox().value();
   }
@@ -49,6 +50,7 @@ class StoreContract : public testing::TestWithParam<StoreUnderTest> {
   void reopen() {
     outbox_.reset();
     query_.reset();
+    reader_.reset();
     writer_.reset();
     store_.reset();
     open();
@@ -62,6 +64,7 @@ class StoreContract : public testing::TestWithParam<StoreUnderTest> {
   std::unique_ptr<Database> database_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<RunReader> reader_;
   std::unique_ptr<Query> query_;
   std::unique_ptr<sinks::Outbox> outbox_;
 };

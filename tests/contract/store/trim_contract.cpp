@@ -85,7 +85,7 @@ TEST_P(TrimContract, ARunTooOldGoesWithAllThatBelongsToIt) {
   EXPECT_THAT(listed(), ElementsAre("new"));
   EXPECT_EQ(chunks("old"), 0U);
   EXPECT_EQ(failures("old"), 0U);
-  EXPECT_FALSE(writer_->load_run_logs(std::array{RunKey{"old", 1}}).value().at(0));
+  EXPECT_FALSE(reader_->load_run_logs(std::array{RunKey{"old", 1}}).value().at(0));
   EXPECT_EQ(chunks("new"), 2U);
   EXPECT_EQ(failures("new"), 1U);
 }

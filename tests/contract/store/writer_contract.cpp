@@ -18,7 +18,7 @@ class WriterContract : public StoreContract {
     const Partitions one{{topic, partition}};
     return writer_->claim(one).value().at(0);
   }
-  std::optional<RunRow> load(const RunKey& key) { return writer_->load_runs(std::array{key}).value().at(0); }
+  std::optional<RunRow> load(const RunKey& key) { return reader_->load_runs(std::array{key}).value().at(0); }
 };
 
 TEST_P(WriterContract, ARunIsLoadedAsItWasCommitted) {
@@ -26,7 +26,7 @@ TEST_P(WriterContract, ARunIsLoadedAsItWasCommitted) {
   batch.runs = {sample_run("r1"), sample_run("r2", 5, 3)};
   commit(batch);
   reopen();
-  const auto rows = writer_->load_runs(std::array{RunKey{"r2", 3}, RunKey{"none", 1}, RunKey{"r1", 1}, RunKey{"r1", 2}}).value();
+  const auto rows = reader_->load_runs(std::array{RunKey{"r2", 3}, RunKey{"none", 1}, RunKey{"r1", 1}, RunKey{"r1", 2}}).value();
   ASSERT_EQ(rows.size(), 4U);
   ASSERT_TRUE(rows[0]);
   EXPECT_EQ(rows[0]->key, (RunKey{"r2", 3}));
@@ -49,7 +49,7 @@ TEST_P(WriterContract, LogCountsAreLoadedAsTheyWereCommitted) {
   batch.run_logs = {sample_logs("r1")};
   commit(batch);
   reopen();
-  const auto rows = writer_->load_run_logs(std::array{RunKey{"none", 1}, RunKey{"r1", 1}}).value();
+  const auto rows = reader_->load_run_logs(std::array{RunKey{"none", 1}, RunKey{"r1", 1}}).value();
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_FALSE(rows[0]);
   ASSERT_TRUE(rows[1]);
@@ -76,7 +76,7 @@ TEST_P(WriterContract, EmptyTextAndEmptyStateComeBackEmpty) {
   commit({.runs = {bare}, .run_logs = {bare_logs}});
   ASSERT_TRUE(load({"bare", 1}));
   EXPECT_EQ(load({"bare", 1})->snapshot, "");
-  EXPECT_TRUE(writer_->load_run_logs(std::array{RunKey{"bare", 1}}).value().at(0));
+  EXPECT_TRUE(reader_->load_run_logs(std::array{RunKey{"bare", 1}}).value().at(0));
 }
 
 TEST_P(WriterContract, ARunReplacesTheOneWithItsKeyWhateverOfItChanged) {

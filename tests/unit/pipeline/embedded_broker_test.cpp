@@ -52,8 +52,8 @@ TEST(PipelineOnTheEmbeddedBroker, ARestartedPipelineGoesOnWhereTheStoreStands) {
     TallyObserver observer;
     Health health;
     boost::asio::io_context context;
-    auto pipeline =
-        Pipeline::create(context, options, std::make_unique<MemoryWriter>(store), observer, health, [](int, std::string_view) {}, {});
+    auto pipeline = Pipeline::create(context, options, std::make_unique<MemoryWriter>(store),
+                                     std::make_unique<test::MemoryRunReader>(store), observer, health, [](int, std::string_view) {}, {});
     bool committed = false;
     const auto on_end = [&](const std::exception_ptr& thrown, bool result) { committed = !thrown && result; };
     boost::asio::co_spawn(context, pipeline->run(), on_end);

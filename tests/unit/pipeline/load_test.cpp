@@ -44,7 +44,7 @@ TEST(Loader, LargeRowsComeAFewAtATimeTheMostUrgentFirstAndAllOfThemInTheEnd) {
     wanted.logs.push_back(batch.runs[0].key);
   }
 
-  WriterThread jobs(std::make_unique<test::MemoryWriter>(store), [] {});
+  JobThread<RunReader> jobs(std::make_unique<test::MemoryRunReader>(store), [] {});
   Loader loader(jobs);
   Fold fold;
   const auto known = [&] {
@@ -70,6 +70,34 @@ TEST(Loader, LargeRowsComeAFewAtATimeTheMostUrgentFirstAndAllOfThemInTheEnd) {
   }
   load(left);
   EXPECT_EQ(known(), kRuns);
+}
+
+TEST(Loader, WhatIsLetGoWhileRowsAreReadIsReadAgain) {
+  Folding before;
+  Telling telling("run");
+  before.send(telling.started(10));
+  before.commit();
+  test::MemoryStore store;
+  Batch running;
+  running.runs.push_back(before.runs.at({"run", 1}));
+  ASSERT_TRUE(store.commit(running));
+
+  JobThread<RunReader> jobs(std::make_unique<test::MemoryRunReader>(store), [] {});
+  Loader loader(jobs);
+  Fold fold;
+  loader.begin({.runs = {}, .logs = {{"run", 1}}});
+  ASSERT_TRUE(wait_until([&] { return store.loads().size() == 2; })) << "its logs and its row";
+  // Meanwhile the run, which was in memory, is called lost, committed and let go. Its logs must find it so, to call it back.
+  Batch lost = running;
+  lost.runs[0].result = v1::RUN_RESULT_LOST;
+  ASSERT_TRUE(store.commit(lost));
+  loader.repeat();
+  std::optional<Loader::Outcome> outcome;
+  ASSERT_TRUE(wait_until([&] { return (outcome = loader.advance(Loader::Clock::now(), fold)).has_value(); }));
+  EXPECT_FALSE(outcome->error);
+  EXPECT_TRUE(fold.knows_run_logs({"run", 1}));
+  EXPECT_TRUE(fold.knows_run({"run", 1}));
+  EXPECT_EQ(store.loads().size(), 4U);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ class TrimmerTest : public testing::Test {
 
   test::MemoryStore store_;
   test::TallyObserver observer_;
-  WriterThread writer_{std::make_unique<test::MemoryWriter>(store_), [] {}};
+  JobThread<Writer> writer_{std::make_unique<test::MemoryWriter>(store_), [] {}};
   Trimmer trimmer_{writer_, observer_, {}, {.rest = 10s, .pause = 20ms, .patience = 2s}};
   const Clock::time_point start_ = Clock::time_point(1h);
 };

@@ -44,13 +44,14 @@ TEST(SqliteTrouble, OffsetsThatCannotBeReadAreSaidAndNotTakenForNone) {
   const Folder folder;
   const auto store = open_sqlite_store(folder / "r.db").value();
   const auto writer = store->writer().value();
+  const auto reader = store->run_reader().value();
   Batch batch;
   batch.runs.emplace_back().key = {"run-1", 1};
   batch.run_logs.emplace_back().key = {"run-1", 1};
   writer->commit(batch).value();
-  EXPECT_TRUE(writer->load_run_logs(std::array{RunKey{"run-1", 1}}));
+  EXPECT_TRUE(reader->load_run_logs(std::array{RunKey{"run-1", 1}}));
   Bare(folder / "r.db").run("UPDATE run_logs SET offsets = '0:3-'");
-  const auto loaded = writer->load_run_logs(std::array{RunKey{"run-1", 1}});
+  const auto loaded = reader->load_run_logs(std::array{RunKey{"run-1", 1}});
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, StoreErrc::kCorrupt);
   EXPECT_THAT(loaded.error().message, HasSubstr("run-1"));
@@ -105,6 +106,7 @@ TEST(SqliteTrouble, AFullDiskIsSaidAndTheBatchCanBeCommittedOnceThereIsSpace) {
   {
     const auto store = open_sqlite_store(folder / "r.db", {.max_bytes = 600'000}).value();
     const auto writer = store->writer().value();
+    const auto reader = store->run_reader().value();
     const auto epoch = claim_epoch(*writer);
     ASSERT_TRUE(writer->commit(generation(1, epoch)).has_value());
     const auto full = writer->commit(generation(2, epoch, 4'000));
@@ -112,7 +114,7 @@ TEST(SqliteTrouble, AFullDiskIsSaidAndTheBatchCanBeCommittedOnceThereIsSpace) {
     EXPECT_EQ(full.error().code, StoreErrc::kFull);
     EXPECT_TRUE(full.error().retryable());
     EXPECT_THAT(full.error().message, HasSubstr((folder / "r.db").string()));
-    EXPECT_EQ(writer->load_runs(std::array{RunKey{"run-7", 1}}).value().at(0)->sort_at_ns, 1) << "part of the batch was written";
+    EXPECT_EQ(reader->load_runs(std::array{RunKey{"run-7", 1}}).value().at(0)->sort_at_ns, 1) << "part of the batch was written";
     EXPECT_TRUE(writer->commit(generation(3, epoch)).has_value()) << "what fits goes in";
   }
   const auto store = open_sqlite_store(folder / "r.db").value();
