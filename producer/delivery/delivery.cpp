@@ -57,24 +57,19 @@ Delivery::~Delivery() {
   close(std::chrono::milliseconds(0));
 }
 
-template <class Record>
-bool Delivery::take(RunAccount& run, Channel channel, const Record& record) {
-  if (run.finished.load(std::memory_order_acquire)) return settle(run, channel, {.dropped = Drop::kLate});
-  if constexpr (std::is_same_v<Record, v1::SyncEvent>) {
-    return settle(run, channel, queue_event(ring_, run, record, settings_.record_bytes));
-  } else {
-    return settle(run, channel, queue_log(ring_, run, record, settings_.record_bytes));
-  }
+template <class Queue>
+bool Delivery::take(RunAccount& run, Channel channel, Queue queue) {
+  return settle(run, channel, run.finished.load(std::memory_order_acquire) ? Outcome{.dropped = Drop::kLate} : queue());
 }
 
 bool Delivery::log(RunAccount& run, const LogView& record) {
-  return take(run, Channel::kLogs, record);
+  return take(run, Channel::kLogs, [&] { return queue_log(ring_, run, record, settings_.record_bytes); });
 }
-bool Delivery::log(RunAccount& run, const v1::LogRecord& record) {
-  return take(run, Channel::kLogs, record);
+bool Delivery::log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
+  return take(run, Channel::kLogs, [&] { return queue_log(ring_, run, record, logged_at_ns, settings_.record_bytes); });
 }
-bool Delivery::event(RunAccount& run, const v1::SyncEvent& event) {
-  return take(run, Channel::kEvents, event);
+bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
+  return take(run, Channel::kEvents, [&] { return queue_event(ring_, run, event, defaults, settings_.record_bytes); });
 }
 
 bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {

@@ -52,9 +52,10 @@ class Delivery {
 
   /// False when it was dropped.
   bool log(RunAccount& run, const LogView& record);
-  bool log(RunAccount& run, const v1::LogRecord& record);
-  /// occurred_at must be set; identity and sequence must not. False when it was dropped.
-  bool event(RunAccount& run, const v1::SyncEvent& event);
+  /// `logged_at_ns`: when, if the record does not say it.
+  bool log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns);
+  /// Its identity and sequence must not be set. False when it was dropped.
+  bool event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults);
   /// Counts a record that is not to be sent at all, for example because of a rate limit. Always false.
   bool refuse(RunAccount& run, Channel channel, Drop reason) noexcept;
   /// Ends the run, once: sends `completed` with the totals. False when the run had ended before; then it is dropped.
@@ -73,8 +74,8 @@ class Delivery {
   Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble);
   void work();
   void tell_waiters() noexcept;
-  template <class Record>
-  bool take(RunAccount& run, Channel channel, const Record& record);
+  template <class Queue>
+  bool take(RunAccount& run, Channel channel, Queue queue);
   bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
 
   const DeliverySettings settings_;

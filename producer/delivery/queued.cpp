@@ -7,6 +7,8 @@
 
 #include <cassert>
 #include <cstring>
+#include <string>
+#include <utility>
 
 namespace runfold::delivery {
 namespace {
@@ -38,6 +40,11 @@ Outcome queue(Ring& ring, const Head& head, std::string_view traceparent, std::s
   return {.dropped = {}, .used_bytes = claim.used_bytes};
 }
 
+void set(google::protobuf::Timestamp& out, const wire::Timestamp& at) {
+  out.set_seconds(at.seconds);
+  out.set_nanos(at.nanos);
+}
+
 }  // namespace
 
 std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept {
@@ -67,21 +74,20 @@ Queued read_queued(std::span<const std::byte> record) noexcept {
 
 Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_t record_bytes) {
   const wire::Timestamp at(record.logged_at_ns);
-  const std::size_t size =
-      wire::bytes_field_size(at.size()) + (at.size() == 0 ? 2 : 0) + wire::varint_field_size(static_cast<std::uint64_t>(record.severity)) +
-      wire::varint_field_size(static_cast<std::uint64_t>(record.stream)) + wire::bytes_field_size(record.message.size()) +
-      wire::bytes_field_size(record.step_id.size()) + wire::bytes_field_size(record.detail_json.size());
+  const std::size_t size = at.field_size() + wire::varint_field_size(static_cast<std::uint64_t>(record.severity)) +
+                           wire::varint_field_size(static_cast<std::uint64_t>(record.stream)) +
+                           wire::bytes_field_size(record.message.size()) + wire::bytes_field_size(record.step_id.size()) +
+                           wire::bytes_field_size(record.detail_json.size());
   if (size > record_bytes || record.step_id.size() > kMaxNameBytes || !is_utf8(record.message) || !is_utf8(record.step_id) ||
       !is_utf8(record.detail_json)) {
     v1::LogRecord whole;
-    whole.mutable_logged_at()->set_seconds(at.seconds);
-    whole.mutable_logged_at()->set_nanos(at.nanos);
+    set(*whole.mutable_logged_at(), at);
     whole.set_severity(record.severity);
     whole.set_stream(record.stream);
     whole.set_message(std::string(record.message));
     whole.set_step_id(std::string(record.step_id));
     whole.set_detail_json(std::string(record.detail_json));
-    return queue_log(ring, run, whole, record_bytes);
+    return queue_log(ring, run, whole, 0, record_bytes);
   }
   const Head head{.run = &run, .time_ns = record.logged_at_ns, .channel = Channel::kLogs, .traceparent_size = 0, .tracestate_size = 0};
   return queue(ring, head, {}, {}, size, share_in_eighths(record.severity), [&](char* body) {
@@ -96,39 +102,74 @@ Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_
   });
 }
 
-Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::size_t record_bytes) {
+Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns, std::size_t record_bytes) {
+  const wire::Timestamp at(logged_at_ns);
+  bool add_time = !record.has_logged_at();
+  std::size_t added = add_time ? at.field_size() : 0;
   std::optional<v1::LogRecord> made_fit;
-  if (!fits(record, record_bytes)) {
+  if (!fits(record, record_bytes - added)) {
     made_fit = record;
+    if (std::exchange(add_time, false)) set(*made_fit->mutable_logged_at(), at);
+    added = 0;
     if (!fit(*made_fit, record_bytes)) return {.dropped = Drop::kTooLarge};
   }
   const v1::LogRecord& fitting = made_fit ? *made_fit : record;
-  const std::size_t size = fitting.ByteSizeLong();
-  const Head head{
-      .run = &run, .time_ns = to_ns(fitting.logged_at()), .channel = Channel::kLogs, .traceparent_size = 0, .tracestate_size = 0};
-  return queue(ring, head, {}, {}, size, share_in_eighths(fitting.severity()),
-               [&](char* body) { fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body)); });
+  const auto said = static_cast<std::size_t>(fitting.GetCachedSize());  // as fits() or fit() has just asked for it
+  const Head head{.run = &run,
+                  .time_ns = add_time ? logged_at_ns : to_ns(fitting.logged_at()),
+                  .channel = Channel::kLogs,
+                  .traceparent_size = 0,
+                  .tracestate_size = 0};
+  return queue(ring, head, {}, {}, said + added, share_in_eighths(fitting.severity()), [&](char* body) {
+    fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body));
+    wire::Writer out(body + said);
+    if (add_time) at.write(out, v1::LogRecord::kLoggedAtFieldNumber);
+    assert(out.at() == body + said + added);
+  });
 }
 
-Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, std::size_t record_bytes) {
-  assert(event.has_occurred_at() && !event.has_identity() && event.sequence() == 0);
+Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults, std::size_t record_bytes) {
+  static_assert(v1::SyncEvent::kOccurredAtFieldNumber < 16 && v1::SyncEvent::kTraceFieldNumber < 16, "see wire::bytes_field_size");
+  assert(!event.has_identity() && event.sequence() == 0);
+  const std::string_view traceparent = event.has_trace() ? std::string_view(event.trace().traceparent()) : defaults.traceparent;
+  const std::string_view tracestate = event.has_trace() ? std::string_view(event.trace().tracestate()) : defaults.tracestate;
+  if (traceparent.size() > kMaxTrace || tracestate.size() > kMaxTrace) return {.dropped = Drop::kTooLarge};
+
+  // What it does not say stands behind what it says: in protobuf the order of fields means nothing.
+  const wire::Timestamp at(defaults.occurred_at_ns);
+  const std::size_t trace_size = wire::bytes_field_size(traceparent.size()) + wire::bytes_field_size(tracestate.size());
+  bool add_time = !event.has_occurred_at();
+  bool add_trace = !event.has_trace() && trace_size > 0;
+  std::size_t added = (add_time ? at.field_size() : 0) + (add_trace ? wire::bytes_field_size(trace_size) : 0);
   std::optional<v1::SyncEvent> made_fit;
-  if (!fits(event, record_bytes)) {
+  if (added > record_bytes || !fits(event, record_bytes - added)) {
     made_fit = event;
+    if (std::exchange(add_time, false)) set(*made_fit->mutable_occurred_at(), at);
+    if (std::exchange(add_trace, false)) {
+      made_fit->mutable_trace()->set_traceparent(std::string(traceparent));
+      made_fit->mutable_trace()->set_tracestate(std::string(tracestate));
+    }
+    added = 0;
     if (!fit(*made_fit, record_bytes)) return {.dropped = Drop::kTooLarge};
   }
   const v1::SyncEvent& fitting = made_fit ? *made_fit : event;
-  const auto& traceparent = fitting.trace().traceparent();
-  const auto& tracestate = fitting.trace().tracestate();
-  if (traceparent.size() > kMaxTrace || tracestate.size() > kMaxTrace) return {.dropped = Drop::kTooLarge};
-  const std::size_t size = fitting.ByteSizeLong();
+  const auto said = static_cast<std::size_t>(fitting.GetCachedSize());  // as fits() or fit() has just asked for it
   const Head head{.run = &run,
-                  .time_ns = to_ns(fitting.occurred_at()),
+                  .time_ns = add_time ? defaults.occurred_at_ns : to_ns(fitting.occurred_at()),
                   .channel = Channel::kEvents,
                   .traceparent_size = static_cast<std::uint16_t>(traceparent.size()),
                   .tracestate_size = static_cast<std::uint16_t>(tracestate.size())};
-  return queue(ring, head, traceparent, tracestate, size, 8,
-               [&](char* body) { fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body)); });
+  return queue(ring, head, traceparent, tracestate, said + added, 8, [&](char* body) {
+    fitting.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(body));
+    wire::Writer out(body + said);
+    if (add_time) at.write(out, v1::SyncEvent::kOccurredAtFieldNumber);
+    if (add_trace) {
+      out.begin_bytes(v1::SyncEvent::kTraceFieldNumber, trace_size);
+      out.bytes_field(v1::TraceContext::kTraceparentFieldNumber, traceparent);
+      out.bytes_field(v1::TraceContext::kTracestateFieldNumber, tracestate);
+    }
+    assert(out.at() == body + said + added);
+  });
 }
 
 }  // namespace runfold::delivery

@@ -65,10 +65,21 @@ struct Outcome {
 
 /// Queues a log record. Allocates nothing when its text is valid UTF-8 and fits `record_bytes`; else makes it fit (see fit()).
 [[nodiscard]] Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_t record_bytes);
-[[nodiscard]] Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::size_t record_bytes);
+/// `logged_at_ns`: when, if the record does not say it.
+[[nodiscard]] Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns,
+                                std::size_t record_bytes);
 
-/// Queues an event, without its identity and sequence. occurred_at must be set.
-[[nodiscard]] Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, std::size_t record_bytes);
+/// What an event is given where it does not say it itself.
+struct EventDefaults {
+  std::int64_t occurred_at_ns = 0;
+  std::string_view traceparent = {};
+  std::string_view tracestate = {};
+};
+
+/// Queues an event, without its identity and sequence: they must not be set. Allocates nothing when it fits; else makes it
+/// fit (see fit()).
+[[nodiscard]] Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults,
+                                  std::size_t record_bytes);
 
 [[nodiscard]] std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept;
 

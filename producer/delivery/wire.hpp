@@ -72,6 +72,8 @@ struct Timestamp {
   [[nodiscard]] constexpr std::size_t size() const noexcept {
     return varint_field_size(static_cast<std::uint64_t>(seconds)) + varint_field_size(static_cast<std::uint64_t>(nanos));
   }
+  /// Of the field that write() writes, which is there even at the epoch.
+  [[nodiscard]] constexpr std::size_t field_size() const noexcept { return size() == 0 ? 2 : bytes_field_size(size()); }
   void write(Writer& out, int field) const noexcept {
     out.begin_bytes(field, size());
     out.varint_field(1, static_cast<std::uint64_t>(seconds));

@@ -55,7 +55,7 @@ Step Run::step(std::string_view step_id) {
 void Run::heartbeat() {
   v1::SyncEvent event;
   event.mutable_heartbeat();
-  impl_->core->emit(std::move(event));
+  impl_->core->emit(event);
 }
 
 void Run::progress(std::string_view step_id, std::uint64_t done, std::optional<std::uint64_t> total, std::string_view message) {
@@ -65,20 +65,20 @@ void Run::progress(std::string_view step_id, std::uint64_t done, std::optional<s
   progress.set_done(done);
   if (total) progress.set_total(*total);
   progress.set_message(message.data(), message.size());
-  impl_->core->emit(std::move(event));
+  impl_->core->emit(event);
 }
 
 void Run::stats_committed(const v1::SyncStats& stats) {
   v1::SyncEvent event;
   *event.mutable_stats_committed()->mutable_stats() = stats;
-  impl_->core->emit(std::move(event));
+  impl_->core->emit(event);
 }
 
-bool Run::emit(v1::SyncEvent event) {
-  return impl_->core->emit(std::move(event));
+bool Run::emit(const v1::SyncEvent& event) {
+  return impl_->core->emit(event);
 }
-bool Run::log(v1::LogRecord record) {
-  return impl_->core->log(std::move(record));
+bool Run::log(const v1::LogRecord& record) {
+  return impl_->core->log(record);
 }
 
 void Run::finish(const RunEnd& end) {

@@ -85,9 +85,9 @@ class Run {
 
   /// Emits an event as it stands; identity and sequence are filled in, occurred_at and trace when absent. A Completed
   /// ends the run like finish(). Returns false when it was dropped.
-  bool emit(v1::SyncEvent event);
+  bool emit(const v1::SyncEvent& event);
   /// Sends a log record as it stands, without printing it; logged_at is filled in when absent. Returns false when it was dropped.
-  bool log(v1::LogRecord record);
+  bool log(const v1::LogRecord& record);
 
   /// Ends the run: emits Completed with the producer's totals. A second call does nothing.
   void finish(const RunEnd& end);

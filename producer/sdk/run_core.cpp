@@ -43,32 +43,28 @@ std::uint32_t RunCore::next_attempt(const std::string& step_id) {
   return 1;
 }
 
-void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
-  event.clear_identity();
-  event.clear_sequence();
-  if (!event.has_occurred_at()) set_time(*event.mutable_occurred_at(), std::chrono::system_clock::now());
-  if (!event.has_trace()) {
-    const std::string_view span = traceparent.empty() ? std::string_view(about_.description.traceparent) : traceparent;
-    event.mutable_trace()->set_traceparent(span.data(), span.size());
-    event.mutable_trace()->set_tracestate(about_.description.tracestate);
-  }
-}
-
-bool RunCore::emit(v1::SyncEvent event, std::string_view traceparent) {
-  if (event.event_case() == v1::SyncEvent::kCompleted) return finish(std::move(event));
+bool RunCore::emit(const v1::SyncEvent& event, std::string_view traceparent) {
+  if (event.event_case() == v1::SyncEvent::kCompleted) return finish(event);
   if (account_ == nullptr) return true;
   // An event that says nothing could not be folded by anybody.
   if (event.event_case() == v1::SyncEvent::EVENT_NOT_SET) {
     return delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kRejected);
   }
-  fill(event, traceparent);
-  return delivery_->event(*account_, event);
+  const delivery::EventDefaults defaults{
+      .occurred_at_ns = event.has_occurred_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now()),
+      .traceparent = traceparent.empty() ? std::string_view(about_.description.traceparent) : traceparent,
+      .tracestate = about_.description.tracestate};
+  if (!event.has_identity() && event.sequence() == 0) return delivery_->event(*account_, event, defaults);
+  // Who speaks, and in which order, is not the caller's to say.
+  v1::SyncEvent without = event;
+  without.clear_identity();
+  without.clear_sequence();
+  return delivery_->event(*account_, without, defaults);
 }
 
-bool RunCore::log(v1::LogRecord record) {
+bool RunCore::log(const v1::LogRecord& record) {
   if (account_ == nullptr) return true;
-  if (!record.has_logged_at()) set_time(*record.mutable_logged_at(), std::chrono::system_clock::now());
-  return delivery_->log(*account_, record);
+  return delivery_->log(*account_, record, record.has_logged_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now()));
 }
 
 bool RunCore::log(const delivery::LogView& record) {
@@ -81,7 +77,13 @@ bool RunCore::finish(v1::SyncEvent completed) {
   if (!completed.completed().has_duration() && !about_.joined) {
     set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
   }
-  fill(completed, {});
+  completed.clear_identity();
+  completed.clear_sequence();
+  if (!completed.has_occurred_at()) set_time(*completed.mutable_occurred_at(), std::chrono::system_clock::now());
+  if (!completed.has_trace()) {
+    completed.mutable_trace()->set_traceparent(about_.description.traceparent);
+    completed.mutable_trace()->set_tracestate(about_.description.tracestate);
+  }
   return delivery_->finish(*account_, std::move(completed));
 }
 

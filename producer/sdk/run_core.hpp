@@ -46,16 +46,14 @@ class RunCore {
   /// Which try of the step a new one is, from 1.
   [[nodiscard]] std::uint32_t next_attempt(const std::string& step_id);
 
-  /// Fills in occurred_at and trace when absent (`traceparent` empty: the run's own span) and hands the event over.
-  bool emit(v1::SyncEvent event, std::string_view traceparent = {});
-  bool log(v1::LogRecord record);
+  /// Hands the event over, with the time and the trace if it has none of its own (`traceparent` empty: the run's own span).
+  bool emit(const v1::SyncEvent& event, std::string_view traceparent = {});
+  bool log(const v1::LogRecord& record);
   bool log(const delivery::LogView& record);
   /// Emits Completed, with the run's duration unless it has one. False when the run had ended before.
   bool finish(v1::SyncEvent completed);
 
  private:
-  void fill(v1::SyncEvent& event, std::string_view traceparent) const;
-
   const About about_;
   const std::shared_ptr<delivery::Delivery> delivery_;
   delivery::RunAccount* const account_;

@@ -28,7 +28,7 @@ Step::Impl::Impl(std::shared_ptr<RunCore> run_core, std::string_view name)
   v1::SyncEvent event;
   event.mutable_step_started()->set_step_id(step_id);
   event.mutable_step_started()->set_step_attempt(attempt);
-  core->emit(std::move(event), traceparent);
+  core->emit(event, traceparent);
 }
 
 template <class End>
@@ -45,7 +45,7 @@ void Step::Impl::complete(std::optional<std::uint64_t> entities, std::optional<s
   name(completed);
   if (entities) completed.set_entities(*entities);
   if (relationships) completed.set_relationships(*relationships);
-  core->emit(std::move(event), traceparent);
+  core->emit(event, traceparent);
 }
 
 void Step::Impl::fail(std::string_view error) {
@@ -54,7 +54,7 @@ void Step::Impl::fail(std::string_view error) {
   auto& failed = *event.mutable_step_failed();
   name(failed);
   failed.set_error(error.data(), error.size());
-  core->emit(std::move(event), traceparent);
+  core->emit(event, traceparent);
 }
 
 void Step::Impl::leave() {
@@ -94,7 +94,7 @@ void Step::progress(std::uint64_t done, std::optional<std::uint64_t> total, std:
   progress.set_done(done);
   if (total) progress.set_total(*total);
   progress.set_message(message.data(), message.size());
-  impl_->core->emit(std::move(event), impl_->traceparent);
+  impl_->core->emit(event, impl_->traceparent);
 }
 
 void Step::complete(std::optional<std::uint64_t> entities, std::optional<std::uint64_t> relationships) {

@@ -80,7 +80,7 @@ class Rig {
                   queue_log(ring, run, LogView{.logged_at_ns = now.wall_ns, .severity = severity, .message = message}, sizes_.record));
   }
   bool event(RunAccount& run, const v1::SyncEvent& event) {
-    return settle(run, Channel::kEvents, queue_event(ring, run, event, sizes_.record));
+    return settle(run, Channel::kEvents, queue_event(ring, run, event, {}, sizes_.record));
   }
   void finish(RunAccount& run) {
     run.finished = true;

@@ -42,7 +42,7 @@ TEST(Delivery, ASleepingThreadIsWokenByOneRecord) {
   RunAccount& run = it.open("r");
   for (int i = 1; i <= 20; ++i) {
     const auto acknowledged = [&] { return it.delivery->report().acknowledged; };
-    ASSERT_TRUE(it.delivery->event(run, progress(1)));
+    ASSERT_TRUE(it.delivery->event(run, progress(1), {}));
     ASSERT_TRUE(wait_until([&] { return acknowledged() == static_cast<std::uint64_t>(2 * i - 1); })) << i;
     ASSERT_TRUE(it.delivery->log(run, line("text")));
     ASSERT_TRUE(wait_until([&] { return acknowledged() == static_cast<std::uint64_t>(2 * i); })) << i;
@@ -65,7 +65,7 @@ TEST(Delivery, EightThreadsKeepTheirOrderWithinARunAndEveryRecordIsAccountedFor)
         if (i % 10 == 0) {
           auto event = progress(i);
           event.mutable_progress()->set_message(text);
-          ok = it.delivery->event(run, event);
+          ok = it.delivery->event(run, event, {});
         } else {
           ok = it.delivery->log(run, line(text));
         }
@@ -190,7 +190,7 @@ TEST(Delivery, WhatComesAfterCloseIsLate) {
   RunAccount& run = it.open("r");
   it.delivery->close(kPatience);
   EXPECT_FALSE(it.delivery->log(run, line("text")));
-  EXPECT_FALSE(it.delivery->event(run, progress(1)));
+  EXPECT_FALSE(it.delivery->event(run, progress(1), {}));
   it.delivery->finish(run, completed());
   const Report report = it.delivery->close(kPatience);
   EXPECT_EQ(report.emitted, 3U);

@@ -149,13 +149,43 @@ TEST(Queued, AnyTextOfAnyEventIsMadeToFit) {
   }
 }
 
+TEST(Queued, AnEventIsGivenTheTimeAndTheTraceThatItLacksAndKeepsItsOwn) {
+  for (int has = 0; has < 4; ++has) {
+    Queue queue;
+    v1::SyncEvent event;
+    event.mutable_progress()->set_step_id("upload");
+    event.mutable_progress()->set_done(7);
+    if (has & 1) event.mutable_occurred_at()->set_seconds(5);
+    if (has & 2) event.mutable_trace()->set_traceparent("its own");
+    const EventDefaults defaults{.occurred_at_ns = 1'790'000'000'000'000'009, .traceparent = "the run's", .tracestate = "vendor=1"};
+    ASSERT_FALSE(queue_event(queue.ring, queue.run, event, defaults, kLimit).dropped);
+
+    v1::SyncEvent expected = event;
+    if (!(has & 1)) {
+      expected.mutable_occurred_at()->set_seconds(1'790'000'000);
+      expected.mutable_occurred_at()->set_nanos(9);
+    }
+    if (!(has & 2)) {
+      expected.mutable_trace()->set_traceparent("the run's");
+      expected.mutable_trace()->set_tracestate("vendor=1");
+    }
+    const Queued queued = read_queued(queue.ring.front());
+    v1::SyncEvent got;
+    ASSERT_TRUE(got.ParseFromArray(queued.body.data(), static_cast<int>(queued.body.size())));
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(got, expected)) << got.ShortDebugString();
+    EXPECT_EQ(queued.time_ns, to_ns(expected.occurred_at()));
+    EXPECT_EQ(queued.traceparent, expected.trace().traceparent());
+    EXPECT_EQ(queued.tracestate, expected.trace().tracestate());
+  }
+}
+
 TEST(Queued, WhatCannotBeCutIsTooLarge) {
   Queue queue;
   v1::SyncEvent event;
   event.mutable_occurred_at()->set_seconds(1);
   event.mutable_heartbeat();
   event.mutable_trace()->set_tracestate(std::string(2 * kLimit, 't'));
-  EXPECT_EQ(queue_event(queue.ring, queue.run, event, kLimit).dropped, Drop::kTooLarge);
+  EXPECT_EQ(queue_event(queue.ring, queue.run, event, {}, kLimit).dropped, Drop::kTooLarge);
   EXPECT_TRUE(queue.ring.empty());
 }
 

@@ -1,0 +1,226 @@
+// Emits through the SDK and through bare librdkafka, the same records: what the call costs, and how fast they are delivered.
+#include "producer/sdk/producer.hpp"
+#include "transport/kafka/topics.hpp"
+
+#include <librdkafka/rdkafka.h>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Way { kEvent, kLog, kBareEvent, kBareLog };
+
+struct Load {
+  std::string bootstrap;
+  std::string topic;
+  Way way = Way::kBareEvent;
+  std::uint64_t records = 1'000'000;
+  /// Records a second; 0: as fast as they are taken.
+  std::uint32_t rate = 0;
+};
+
+/// About 160 bytes on the wire.
+runfold::v1::SyncEvent an_event() {
+  runfold::v1::SyncEvent event;
+  auto& progress = *event.mutable_progress();
+  progress.set_step_id("upload-invoices");
+  progress.set_done(1234);
+  progress.set_total(98765);
+  progress.set_message("uploading");
+  return event;
+}
+
+runfold::v1::LogRecord a_line() {
+  runfold::v1::LogRecord record;
+  record.set_severity(runfold::v1::SEVERITY_INFO);
+  record.set_stream(runfold::v1::LOG_STREAM_APPLICATION);
+  record.set_step_id("upload-invoices");
+  record.set_message("uploaded invoice 12345 of 98765 to the container, 2 relationships, 1 warning");
+  return record;
+}
+
+/// Calls `emit`, which says whether it took the record, for each record; paced when there is a rate. Gives each call's time.
+std::vector<std::uint32_t> send(const Load& load, const std::function<bool()>& emit, std::uint64_t& refused) {
+  std::vector<std::uint32_t> times;
+  if (load.rate != 0) times.reserve(load.records);
+  const auto begin = Clock::now();
+  for (std::uint64_t i = 0; i < load.records; ++i) {
+    if (load.rate != 0) {
+      const auto due = begin + std::chrono::nanoseconds(1'000'000'000 / load.rate) * i;
+      while (Clock::now() < due) {
+      }
+      const auto before = Clock::now();
+      refused += emit() ? 0 : 1;
+      times.push_back(static_cast<std::uint32_t>(std::min<std::int64_t>((Clock::now() - before).count(), UINT32_MAX)));
+      continue;
+    }
+    while (!emit()) {
+      ++refused;
+      std::this_thread::yield();
+    }
+  }
+  return times;
+}
+
+struct Figures {
+  double seconds = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t refused = 0;
+  std::vector<std::uint32_t> times;
+};
+
+Figures through_the_sdk(const Load& load) {
+  runfold::Settings settings;
+  settings.kafka.set("bootstrap.servers", load.bootstrap).value();
+  settings.topics.events = load.topic;
+  settings.topics.logs = load.topic;
+  settings.connector_id = "bench-connector";
+  settings.heartbeat_interval = std::chrono::milliseconds(0);
+  settings.queue_bytes = 64 * 1024 * 1024;
+  const auto producer = runfold::Producer::create(settings).value();
+  auto run = producer->start_run();
+  // The connection is there before the clock starts.
+  if (!producer->wait([](const auto& report) { return report.acknowledged >= 1; }, std::chrono::seconds(20)))
+    throw std::runtime_error("no Kafka");
+
+  const runfold::v1::SyncEvent event = an_event();
+  const runfold::v1::LogRecord line = a_line();
+  Figures figures;
+  const auto begin = Clock::now();
+  if (load.way == Way::kEvent) {
+    figures.times = send(
+        load, [&] { return run.emit(event); }, figures.refused);
+  } else {
+    figures.times = send(
+        load, [&] { return run.log(line); }, figures.refused);
+  }
+  run.finish({});
+  const auto report = producer->close(std::chrono::minutes(1));
+  figures.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  figures.delivered = report.acknowledged;
+  return figures;
+}
+
+void set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
+  std::array<char, 256> why{};
+  if (rd_kafka_conf_set(conf, name, value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK) throw std::runtime_error(why.data());
+}
+
+/// Hands the same bytes to rd_kafka_producev, a record each, with the settings that the SDK uses.
+Figures through_librdkafka(const Load& load, const std::string& bytes) {
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  set(conf, "bootstrap.servers", load.bootstrap);
+  set(conf, "enable.idempotence", "true");
+  set(conf, "compression.codec", "lz4");
+  set(conf, "linger.ms", "10");
+  set(conf, "queue.buffering.max.messages", "1000000");
+  std::uint64_t delivered = 0;
+  rd_kafka_conf_set_opaque(conf, &delivered);
+  rd_kafka_conf_set_dr_msg_cb(conf, [](rd_kafka_t*, const rd_kafka_message_t* message, void* count) {
+    *static_cast<std::uint64_t*>(count) += message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? 1 : 0;
+  });
+  std::array<char, 256> why{};
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size());
+  if (client == nullptr) throw std::runtime_error(why.data());
+  const std::string key = "11111111-0000-4000-8000-000000000001";
+  const auto produce = [&] {
+    return rd_kafka_producev(client, RD_KAFKA_V_TOPIC(load.topic.c_str()), RD_KAFKA_V_KEY(key.data(), key.size()),
+                             RD_KAFKA_V_VALUE(const_cast<char*>(bytes.data()), bytes.size()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_END) == RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  if (!produce()) throw std::runtime_error("the first record was refused");
+  rd_kafka_flush(client, 20'000);
+  if (delivered != 1) throw std::runtime_error("no Kafka");
+
+  // Delivery reports are taken by a thread of their own, as the SDK's delivery thread does.
+  std::atomic<bool> done = false;
+  std::thread reports([&] {
+    while (!done) rd_kafka_poll(client, 10);
+  });
+  Figures figures;
+  const auto begin = Clock::now();
+  figures.times = send(load, produce, figures.refused);
+  done = true;
+  reports.join();
+  rd_kafka_flush(client, 60'000);
+  figures.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  figures.delivered = delivered;
+  rd_kafka_destroy(client);
+  return figures;
+}
+
+/// An event as the SDK puts it on the wire, a Kafka record each.
+std::string event_on_the_wire() {
+  runfold::v1::SyncEvent event = an_event();
+  auto& identity = *event.mutable_identity();
+  identity.set_run_id("11111111-0000-4000-8000-000000000001");
+  identity.set_connector_id("bench-connector");
+  identity.set_attempt(1);
+  identity.set_source_id("22222222-0000-4000-8000-000000000002");
+  event.set_sequence(1234567);
+  event.mutable_occurred_at()->set_seconds(1'790'000'000);
+  event.mutable_occurred_at()->set_nanos(123'456'789);
+  event.mutable_trace()->set_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  return event.SerializeAsString();
+}
+
+/// A log record by itself, without the batch around it that says whose it is.
+std::string line_on_the_wire() {
+  runfold::v1::LogRecord line = a_line();
+  line.mutable_logged_at()->set_seconds(1'790'000'000);
+  line.mutable_logged_at()->set_nanos(123'456'789);
+  return line.SerializeAsString();
+}
+
+void tell(const Load& load, Figures figures) {
+  std::cout << "{\"records\": " << load.records << ", \"delivered\": " << figures.delivered << ", \"refused\": " << figures.refused
+            << ", \"seconds\": " << figures.seconds;
+  if (!figures.times.empty()) {
+    std::sort(figures.times.begin(), figures.times.end());
+    const auto at = [&](double part) {
+      return figures.times[static_cast<std::size_t>(part * static_cast<double>(figures.times.size() - 1))];
+    };
+    std::cout << ", \"p50_ns\": " << at(0.5) << ", \"p99_ns\": " << at(0.99) << ", \"p999_ns\": " << at(0.999) << ", \"max_ns\": " << at(1);
+  }
+  std::cout << "}\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Load load;
+  const std::map<std::string, Way> ways{
+      {"event", Way::kEvent}, {"log", Way::kLog}, {"bare-event", Way::kBareEvent}, {"bare-log", Way::kBareLog}};
+  CLI::App app("Emits records and tells what that cost.");
+  app.add_option("--bootstrap-servers", load.bootstrap)->required();
+  app.add_option("--topic", load.topic)->required();
+  app.add_option("--with", load.way, "Run::emit, Run::log, or rd_kafka_producev of the same record")
+      ->transform(CLI::CheckedTransformer(ways))
+      ->required();
+  app.add_option("--records", load.records);
+  app.add_option("--rate", load.rate, "records a second; 0: as fast as they are taken");
+  CLI11_PARSE(app, argc, argv);
+  runfold::kafka::Properties properties;
+  properties.set("bootstrap.servers", load.bootstrap).value();
+  const runfold::kafka::TopicPolicy policy{.name = load.topic, .partitions = 4, .replication = 1, .config = {}};
+  runfold::kafka::create_topics(properties, {policy}, std::chrono::seconds(30)).value();
+  const bool sdk = load.way == Way::kEvent || load.way == Way::kLog;
+  tell(load,
+       sdk ? through_the_sdk(load) : through_librdkafka(load, load.way == Way::kBareEvent ? event_on_the_wire() : line_on_the_wire()));
+}

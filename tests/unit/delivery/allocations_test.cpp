@@ -1,0 +1,70 @@
+// What is emitted by the thousand allocates nothing on the emitting thread.
+#include "producer/delivery/queued.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+#include <string>
+
+namespace {
+
+thread_local std::size_t allocations = 0;
+
+void* allocate(std::size_t size) {
+  ++allocations;
+  void* block = std::malloc(size);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  return allocate(size);
+}
+void* operator new[](std::size_t size) {
+  return allocate(size);
+}
+void operator delete(void* at) noexcept {
+  std::free(at);
+}
+void operator delete[](void* at) noexcept {
+  std::free(at);
+}
+void operator delete(void* at, std::size_t) noexcept {
+  std::free(at);
+}
+void operator delete[](void* at, std::size_t) noexcept {
+  std::free(at);
+}
+
+namespace runfold::delivery {
+namespace {
+
+constexpr std::size_t kLimit = 4096;
+
+TEST(Emitting, AllocatesNothingForARecordThatFits) {
+  Ring ring(1 << 20);
+  RunAccount run{RunDescription{}};
+  v1::SyncEvent event;
+  event.mutable_progress()->set_step_id("upload-all-the-invoices");
+  event.mutable_progress()->set_message("a text that is too long for the small string");
+  const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  v1::LogRecord record;
+  record.set_message("a text that is too long for the small string");
+
+  allocations = 0;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1, .traceparent = traceparent}, kLimit).dropped);
+    ASSERT_FALSE(queue_log(ring, run, record, 1, kLimit).dropped);
+    ASSERT_FALSE(queue_log(ring, run, {.message = "a text that is too long for the small string"}, kLimit).dropped);
+  }
+  EXPECT_EQ(allocations, 0U);
+  event.mutable_progress()->set_message("\xff");
+  ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1}, kLimit).dropped);
+  EXPECT_GT(allocations, 0U) << "making it fit allocates, and this test would see it";
+}
+
+}  // namespace
+}  // namespace runfold::delivery
