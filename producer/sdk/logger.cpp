@@ -2,6 +2,7 @@
 #include "producer/sdk/logger.hpp"
 
 #include "producer/sdk/line.hpp"
+#include "producer/sdk/place.hpp"
 #include "producer/sdk/run_core.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -10,19 +11,20 @@
 
 namespace runfold {
 
-Logger::Logger(std::shared_ptr<Sender> sender) : sender_(std::move(sender)) {}
+Logger::Logger(std::shared_ptr<const Place> place) noexcept : place_(std::move(place)) {}
 
 void Logger::log(v1::Severity severity, std::string_view message, LogFields fields) {
   const auto now = std::chrono::system_clock::now();
   print_line(now, severity, message);
+  if (!place_) return;
   std::string detail;
   if (!fields.detail.is_null()) detail = boost::json::serialize(fields.detail);
-  sender_->core->log(delivery::LogView{.logged_at_ns = since_epoch_ns(now),
-                                       .severity = severity,
-                                       .stream = v1::LOG_STREAM_APPLICATION,
-                                       .message = message,
-                                       .step_id = fields.step,
-                                       .detail_json = detail});
+  place_->core->log(delivery::LogView{.logged_at_ns = since_epoch_ns(now),
+                                      .severity = severity,
+                                      .stream = v1::LOG_STREAM_APPLICATION,
+                                      .message = message,
+                                      .step_id = fields.step.empty() ? std::string_view(place_->step_id) : fields.step,
+                                      .detail_json = detail});
 }
 
 void Logger::debug(std::string_view message, LogFields fields) {

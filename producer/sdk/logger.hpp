@@ -12,15 +12,18 @@
 
 namespace runfold {
 
+struct Place;
+
 /// What goes with a message into the structured record, and not onto the stderr line.
 struct LogFields {
-  /// Where in the connector the line comes from, for example "upload".
+  /// Where in the connector the line comes from, for example "upload". Empty: the logger's step, or else the one that this
+  /// thread is in (see Context).
   std::string_view step = {};
   /// Anything one would filter or pivot on. null: none.
   boost::json::value detail = nullptr;
 };
 
-/// Logs for one run. Each call writes one line to stderr,
+/// Logs for one run, or for a step of it. Each call writes one line to stderr,
 /// "2026-05-16 14:32:11 UTC [INFO] Fetched 42 invoices from ERP", and hands one structured record to the producer.
 /// A newline inside the message is written to stderr as "\n" (backslash, n): one record, one line.
 ///
@@ -37,11 +40,13 @@ class Logger {
   void emergency(std::string_view message, LogFields fields = {});
   void log(v1::Severity severity, std::string_view message, LogFields fields = {});
 
-  class Sender;
-  explicit Logger(std::shared_ptr<Sender> sender);
-
  private:
-  std::shared_ptr<Sender> sender_;
+  /// Null: of no run.
+  explicit Logger(std::shared_ptr<const Place> place) noexcept;
+  std::shared_ptr<const Place> place_;
+  friend class Context;
+  friend class Run;
+  friend class Step;
 };
 
 /// The fixed line without its newline; `at` is UTC, to the second.

@@ -6,6 +6,7 @@
 #include "producer/delivery/text.hpp"
 #include "producer/sdk/environment.hpp"
 #include "producer/sdk/line.hpp"
+#include "producer/sdk/place.hpp"
 #include "producer/sdk/random_id.hpp"
 #include "producer/sdk/run_core.hpp"
 #include "producer/sdk/trace_context.hpp"
@@ -132,14 +133,19 @@ Run Producer::start_run(RunOptions options) {
   description.source_id = impl_->source_id;
   description.heartbeat_interval = impl_->settings.heartbeat_interval;
 
-  const bool from_environment = options.traceparent.empty();
-  const auto parent = parse_traceparent(from_environment ? environment("TRACEPARENT").value_or("") : options.traceparent);
+  const Place* outer = current_place();
+  const bool given = !options.traceparent.empty();
+  const auto parent = parse_traceparent(given              ? options.traceparent
+                                        : outer != nullptr ? outer->traceparent
+                                                           : environment("TRACEPARENT").value_or(""));
   about.span = parent ? child_of(*parent) : new_trace();
   description.traceparent = about.span.traceparent();
   // A tracestate belongs to the traceparent that it came with.
-  if (parent && from_environment) description.tracestate = usable_tracestate(environment("TRACESTATE").value_or(""));
+  if (parent && !given)
+    description.tracestate = outer != nullptr ? outer->core->tracestate() : usable_tracestate(environment("TRACESTATE").value_or(""));
 
   about.joined = options.joined;
+  about.on_event = std::move(options.on_event);
   auto core = std::make_shared<RunCore>(impl_->delivery, std::move(about));
   if (options.joined) return Run(std::make_shared<Run::Impl>(std::move(core)));
   v1::SyncEvent event;

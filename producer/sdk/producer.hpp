@@ -7,10 +7,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace runfold {
 
@@ -47,6 +50,20 @@ class Producer {
 
   /// Starts a run: emits Started. See RunOptions for what may be left out.
   [[nodiscard]] Run start_run(RunOptions options = {});
+
+  /// Runs `body(Run&)` as a run, with the run as this thread's context, and returns what it returns. An exception fails the run
+  /// with its text (see error_text) and passes on.
+  template <class Body>
+  std::invoke_result_t<Body, Run&> run(RunOptions options, Body&& body) {
+    Run under_way = start_run(std::move(options));
+    try {
+      const Context::Scope inside(under_way.context());
+      return std::forward<Body>(body)(under_way);
+    } catch (...) {
+      under_way.fail_as(std::current_exception());
+      throw;
+    }
+  }
 
   /// Waits until all is accounted for, or the limit has passed; then drops the rest as delivery_timeout and stops.
   /// A second call does nothing.

@@ -1,6 +1,7 @@
 // Run: a handle on the core, and the rule for leaving scope.
 #include "producer/sdk/run.hpp"
 
+#include "producer/sdk/error_text.hpp"
 #include "producer/sdk/run_core.hpp"
 #include "producer/sdk/step_impl.hpp"
 
@@ -10,7 +11,10 @@
 
 namespace runfold {
 
-Run::Impl::Impl(std::shared_ptr<RunCore> run_core) : core(std::move(run_core)), logger(std::make_shared<Logger::Sender>(core)) {}
+Run::Impl::Impl(std::shared_ptr<RunCore> run_core)
+    : core(std::move(run_core)),
+      place(std::make_shared<const Place>(Place{.core = core, .step_id = {}, .traceparent = core->traceparent()})),
+      logger(Logger(place)) {}
 
 Run::Run(std::shared_ptr<Impl> impl) : impl_(std::move(impl)), exceptions_at_start_(std::uncaught_exceptions()) {}
 Run::Run(Run&&) noexcept = default;
@@ -26,10 +30,14 @@ Run& Run::operator=(Run&& other) noexcept {
 Run::~Run() {
   if (!impl_ || finished() || impl_->core->joined()) return;
   if (std::uncaught_exceptions() > exceptions_at_start_) {
-    finish({.result = v1::RUN_RESULT_FAILURE, .exit_code = {}, .signal = {}, .error = std::string(kUnwound)});
+    finish({.result = v1::RUN_RESULT_FAILURE, .error = std::string(kUnwound)});
   } else {
     finish({});
   }
+}
+
+void Run::fail_as(const std::exception_ptr& error) {
+  if (!impl_->core->joined()) finish({.result = v1::RUN_RESULT_FAILURE, .error = error_text(error)});
 }
 
 const std::string& Run::run_id() const noexcept {
@@ -40,6 +48,9 @@ std::uint32_t Run::attempt() const noexcept {
 }
 const std::string& Run::traceparent() const noexcept {
   return impl_->core->traceparent();
+}
+Context Run::context() const {
+  return Context(impl_->place);
 }
 Logger& Run::logger() noexcept {
   return impl_->logger;

@@ -1,6 +1,7 @@
 // Run: one execution of a connector, from Started to Completed.
 #pragma once
 
+#include "producer/sdk/context.hpp"
 #include "producer/sdk/logger.hpp"
 #include "producer/sdk/step.hpp"
 #include "runfold/v1/event.pb.h"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,12 +20,15 @@
 
 namespace runfold {
 
+/// Told of a run's events. See RunOptions.
+using EventSubscriber = std::function<void(const v1::SyncEvent&)>;
+
 struct RunOptions {
   /// Empty: RUNFOLD_RUN_ID, or else a new random UUID.
   std::string run_id = {};
   /// 0: RUNFOLD_ATTEMPT, or else 1.
   std::uint32_t attempt = 0;
-  /// Empty: TRACEPARENT, or else a new trace.
+  /// Empty: the span that this thread is in (see Context), or else TRACEPARENT, or else a new trace.
   std::string traceparent = {};
   /// The connector's OS process; absent: this one.
   std::optional<std::uint64_t> os_pid = {};
@@ -32,6 +37,12 @@ struct RunOptions {
   /// The run was started elsewhere, and is only spoken of here: no Started is emitted, and leaving scope does not end it.
   /// A Completed says no duration unless it is given one. Set heartbeat_interval to 0 with it.
   bool joined = false;
+  /// Told of each event of the run once it has been handed over, whether there is a Kafka or not, and what became of it there.
+  /// The event is as others will read it, but for what is known only later (sequence, totals) and but for heartbeats.
+  /// Thread: the one that emits, which waits for it; several at once when several emit. It may log, but not emit for the same
+  /// run. One that has much to do posts a copy to a queue of its own. Should it throw, one WARN line on stderr says what, and
+  /// it is not called again.
+  EventSubscriber on_event = {};
 };
 
 /// How a run ended.
@@ -44,8 +55,8 @@ struct RunEnd {
   std::optional<std::chrono::steady_clock::time_point> ended_at = {};
 };
 
-/// A run under way. Leaving scope without finish() ends it: as failed with the exception's text when one is in flight,
-/// as success otherwise; unless it was joined.
+/// A run under way. Leaving scope without finish() ends it: as failed when an exception is in flight, as success otherwise;
+/// unless it was joined. What that exception says, a destructor cannot ask ("unwound by an exception"); Producer::run() knows.
 ///
 /// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
 /// but what they emit after finish() is dropped and counted (as late). When the producer is off, emit() and log() do
@@ -64,18 +75,22 @@ class Run {
   /// Starts a step: emits StepStarted. A name used before is a further attempt of that step.
   [[nodiscard]] Step step(std::string_view step_id);
 
-  /// Runs `body(Step&)` as a step and returns what it returns. An exception fails the step with its text and passes on.
+  /// Runs `body(Step&)` as a step, with the step as this thread's context, and returns what it returns. An exception fails the
+  /// step with its text (see error_text) and passes on.
   template <class Body>
   std::invoke_result_t<Body, Step&> step(std::string_view step_id, Body&& body) {
     Step under_way = step(step_id);
     try {
+      const Context::Scope inside(under_way.context());
       return std::forward<Body>(body)(under_way);
-    } catch (const std::exception& error) {
-      under_way.fail(error.what());
+    } catch (...) {
+      under_way.fail_as(std::current_exception());
       throw;
     }
   }
 
+  /// To be handed to threads that work for this run.
+  [[nodiscard]] Context context() const;
   /// The run's logger. Prints to stderr in the fixed format as well.
   [[nodiscard]] Logger& logger() noexcept;
 
@@ -86,7 +101,8 @@ class Run {
   /// Emits an event as it stands; identity and sequence are filled in, occurred_at and trace when absent. A Completed
   /// ends the run like finish(). Returns false when it was dropped.
   bool emit(const v1::SyncEvent& event);
-  /// Sends a log record as it stands, without printing it; logged_at is filled in when absent. Returns false when it was dropped.
+  /// Sends a log record as it stands, without printing it; logged_at, and the step that this thread is in, are filled in when absent.
+  /// Returns false when it was dropped.
   bool log(const v1::LogRecord& record);
 
   /// Ends the run: emits Completed with the producer's totals. A second call does nothing.
@@ -96,11 +112,10 @@ class Run {
  private:
   class Impl;
   explicit Run(std::shared_ptr<Impl> impl);
+  void fail_as(const std::exception_ptr& error);
   std::shared_ptr<Impl> impl_;
   int exceptions_at_start_ = 0;
   friend class Producer;
-  friend class Step;
-  friend class Logger;
 };
 
 }  // namespace runfold

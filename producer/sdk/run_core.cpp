@@ -1,6 +1,10 @@
 // Filling in what the caller left out, and handing over.
 #include "producer/sdk/run_core.hpp"
 
+#include "producer/sdk/error_text.hpp"
+#include "producer/sdk/line.hpp"
+
+#include <exception>
 #include <utility>
 
 namespace runfold {
@@ -43,48 +47,94 @@ std::uint32_t RunCore::next_attempt(const std::string& step_id) {
   return 1;
 }
 
+void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
+  event.clear_identity();
+  event.clear_sequence();
+  if (!event.has_occurred_at()) set_time(*event.mutable_occurred_at(), std::chrono::system_clock::now());
+  if (!event.has_trace()) {
+    event.mutable_trace()->set_traceparent(traceparent.data(), traceparent.size());
+    event.mutable_trace()->set_tracestate(about_.description.tracestate);
+  }
+}
+
 bool RunCore::emit(const v1::SyncEvent& event, std::string_view traceparent) {
   if (event.event_case() == v1::SyncEvent::kCompleted) return finish(event);
-  if (account_ == nullptr) return true;
+  if (account_ == nullptr && !about_.on_event) return true;
   // An event that says nothing could not be folded by anybody.
   if (event.event_case() == v1::SyncEvent::EVENT_NOT_SET) {
-    return delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kRejected);
+    return account_ == nullptr || delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kRejected);
   }
-  const delivery::EventDefaults defaults{
-      .occurred_at_ns = event.has_occurred_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now()),
-      .traceparent = traceparent.empty() ? std::string_view(about_.description.traceparent) : traceparent,
-      .tracestate = about_.description.tracestate};
-  if (!event.has_identity() && event.sequence() == 0) return delivery_->event(*account_, event, defaults);
-  // Who speaks, and in which order, is not the caller's to say.
-  v1::SyncEvent without = event;
-  without.clear_identity();
-  without.clear_sequence();
-  return delivery_->event(*account_, without, defaults);
+  if (traceparent.empty()) {
+    const Place* place = here();
+    traceparent = place == nullptr ? this->traceparent() : place->traceparent;
+  }
+  if (!about_.on_event && !event.has_identity() && event.sequence() == 0) {
+    return delivery_->event(*account_, event,
+                            {.occurred_at_ns = event.has_occurred_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now()),
+                             .traceparent = traceparent,
+                             .tracestate = about_.description.tracestate});
+  }
+  // Who speaks, and in which order, is not the caller's to say; and a subscriber is told what Kafka is told.
+  v1::SyncEvent whole = event;
+  fill(whole, traceparent);
+  const bool ended_before = finished();
+  const bool taken = account_ == nullptr || delivery_->event(*account_, whole, {});
+  if (!ended_before) tell(std::move(whole));
+  return taken;
+}
+
+void RunCore::tell(v1::SyncEvent event) noexcept {
+  if (!about_.on_event || unsubscribed_.load(std::memory_order_relaxed)) return;
+  try {
+    auto& identity = *event.mutable_identity();
+    identity.set_run_id(about_.description.run_id);
+    identity.set_connector_id(about_.description.connector_id);
+    identity.set_version(about_.description.version);
+    identity.set_site(about_.description.site);
+    identity.set_attempt(about_.description.attempt);
+    identity.set_source_id(about_.description.source_id);
+    about_.on_event(event);
+  } catch (...) {
+    unsubscribed_.store(true, std::memory_order_relaxed);
+    print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+               "Runfold: the subscriber to the events of run " + about_.description.run_id +
+                   " threw and is not called again: " + error_text(std::current_exception()));
+  }
+}
+
+const Place* RunCore::here() const noexcept {
+  const Place* place = current_place();
+  return place != nullptr && place->core.get() == this ? place : nullptr;
 }
 
 bool RunCore::log(const v1::LogRecord& record) {
   if (account_ == nullptr) return true;
-  return delivery_->log(*account_, record, record.has_logged_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now()));
+  const Place* place = here();
+  const auto logged_at_ns = record.has_logged_at() ? 0 : since_epoch_ns(std::chrono::system_clock::now());
+  if (place == nullptr || place->step_id.empty() || !record.step_id().empty()) return delivery_->log(*account_, record, logged_at_ns);
+  v1::LogRecord in_step = record;
+  in_step.set_step_id(place->step_id);
+  return delivery_->log(*account_, in_step, logged_at_ns);
 }
 
-bool RunCore::log(const delivery::LogView& record) {
-  return account_ == nullptr || delivery_->log(*account_, record);
+bool RunCore::log(delivery::LogView record) {
+  if (account_ == nullptr) return true;
+  if (const Place* place = here(); place != nullptr && record.step_id.empty()) record.step_id = place->step_id;
+  return delivery_->log(*account_, record);
 }
 
 bool RunCore::finish(v1::SyncEvent completed) {
   const bool ended_before = finished_.exchange(true, std::memory_order_acq_rel);
-  if (account_ == nullptr) return !ended_before;
+  if (account_ == nullptr && (ended_before || !about_.on_event)) return !ended_before;
   if (!completed.completed().has_duration() && !about_.joined) {
     set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
   }
-  completed.clear_identity();
-  completed.clear_sequence();
-  if (!completed.has_occurred_at()) set_time(*completed.mutable_occurred_at(), std::chrono::system_clock::now());
-  if (!completed.has_trace()) {
-    completed.mutable_trace()->set_traceparent(about_.description.traceparent);
-    completed.mutable_trace()->set_tracestate(about_.description.tracestate);
-  }
-  return delivery_->finish(*account_, std::move(completed));
+  fill(completed, traceparent());
+  v1::SyncEvent told;
+  if (about_.on_event) told = completed;
+  const bool taken = account_ == nullptr || delivery_->finish(*account_, std::move(completed));
+  if (!ended_before) tell(std::move(told));
+  return taken;
 }
 
 }  // namespace runfold

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "producer/delivery/delivery.hpp"
+#include "producer/sdk/place.hpp"
 #include "producer/sdk/run.hpp"
 #include "producer/sdk/trace_context.hpp"
 #include "runfold/v1/event.pb.h"
@@ -27,6 +28,7 @@ class RunCore {
     Span span;
     /// Started elsewhere: see RunOptions.
     bool joined = false;
+    EventSubscriber on_event = {};
   };
 
   /// `delivery` is null when the producer is off.
@@ -39,6 +41,7 @@ class RunCore {
   [[nodiscard]] std::uint32_t attempt() const noexcept { return about_.description.attempt; }
   [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }
   [[nodiscard]] const Span& span() const noexcept { return about_.span; }
+  [[nodiscard]] const std::string& tracestate() const noexcept { return about_.description.tracestate; }
   [[nodiscard]] bool joined() const noexcept { return about_.joined; }
   [[nodiscard]] std::chrono::steady_clock::time_point started() const noexcept { return started_; }
   [[nodiscard]] bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }
@@ -46,19 +49,28 @@ class RunCore {
   /// Which try of the step a new one is, from 1.
   [[nodiscard]] std::uint32_t next_attempt(const std::string& step_id);
 
-  /// Hands the event over, with the time and the trace if it has none of its own (`traceparent` empty: the run's own span).
+  /// Hands the event over, to Kafka and then to the subscriber, with the time and the trace if it has none of its own
+  /// (`traceparent` empty: the span that this thread is in, or else the run's own).
   bool emit(const v1::SyncEvent& event, std::string_view traceparent = {});
+  /// With the step that this thread is in if it names none.
   bool log(const v1::LogRecord& record);
-  bool log(const delivery::LogView& record);
+  bool log(delivery::LogView record);
   /// Emits Completed, with the run's duration unless it has one. False when the run had ended before.
   bool finish(v1::SyncEvent completed);
 
  private:
+  void fill(v1::SyncEvent& event, std::string_view traceparent) const;
+  /// Where this thread is, if in this run.
+  [[nodiscard]] const Place* here() const noexcept;
+  void tell(v1::SyncEvent event) noexcept;
+
   const About about_;
   const std::shared_ptr<delivery::Delivery> delivery_;
   delivery::RunAccount* const account_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::atomic<bool> finished_{false};
+  /// The subscriber threw: it is not called again.
+  std::atomic<bool> unsubscribed_{false};
   std::mutex mutex_;
   std::map<std::string, std::uint32_t> step_attempts_;
 };
@@ -68,17 +80,11 @@ class Run::Impl {
  public:
   explicit Impl(std::shared_ptr<RunCore> run_core);
   const std::shared_ptr<RunCore> core;
+  const std::shared_ptr<const Place> place;
   Logger logger;
 };
 
-/// Behind Logger.
-class Logger::Sender {
- public:
-  explicit Sender(std::shared_ptr<RunCore> run_core) : core(std::move(run_core)) {}
-  const std::shared_ptr<RunCore> core;
-};
-
-/// What is said of a run or step that an exception ended: a destructor cannot ask what the exception says.
+/// What is said of a run or step that ended by an exception in its destructor, which cannot ask what the exception says.
 inline constexpr std::string_view kUnwound = "unwound by an exception";
 
 void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::duration duration);

@@ -1,12 +1,14 @@
 // Behind Step.
 #pragma once
 
+#include "producer/sdk/place.hpp"
 #include "producer/sdk/run_core.hpp"
 #include "producer/sdk/step.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,14 +21,17 @@ class Step::Impl {
 
   /// Emits the event of the step's end, with step, attempt and duration; once.
   void complete(std::optional<std::uint64_t> entities, std::optional<std::uint64_t> relationships);
-  void fail(std::string_view error);
+  void fail(std::string_view what);
   /// Ends the step as leaving scope does.
   void leave();
 
-  const std::shared_ptr<RunCore> core;
-  const std::string step_id;
+  const std::shared_ptr<const Place> place;
   const std::uint32_t attempt;
-  const std::string traceparent;
+  /// What it failed with.
+  std::optional<std::string> error;
+
+  /// In the step's span.
+  void emit(const v1::SyncEvent& event) const;
 
  private:
   template <class End>

@@ -1,8 +1,7 @@
 // The SDK as a connector author uses it, on Kafka in memory.
 #include "producer/sdk/producer.hpp"
 
-#include "tests/support/fake_kafka_client.hpp"
-#include "tests/support/wait_until.hpp"
+#include "tests/unit/sdk/sdk_fixture.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,72 +16,9 @@
 namespace runfold {
 namespace {
 
-using test::FakeKafka;
+using test::good_settings;
 using test::kPatience;
-
-/// Sets variables for one test and puts back what was there.
-class Environment {
- public:
-  Environment() {
-    for (const char* name : {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE", "RUNFOLD_RUN_ID",
-                             "RUNFOLD_ATTEMPT", "TRACEPARENT", "TRACESTATE"}) {
-      const char* value = std::getenv(name);
-      before_[name] = value == nullptr ? std::nullopt : std::optional<std::string>(value);
-      ::unsetenv(name);
-    }
-  }
-  ~Environment() {
-    for (const auto& [name, value] : before_) value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
-  }
-  void set(const char* name, const char* value) { ::setenv(name, value, 1); }
-
- private:
-  std::map<std::string, std::optional<std::string>> before_;
-};
-
-Settings good_settings() {
-  Settings settings;
-  EXPECT_TRUE(settings.kafka.set("bootstrap.servers", "127.0.0.1:1").has_value());
-  settings.connector_id = "invoices";
-  settings.version = "1.2.3";
-  settings.site = "north";
-  return settings;
-}
-
-class Sdk : public ::testing::Test {
- protected:
-  std::unique_ptr<Producer> make(Settings settings = good_settings()) {
-    auto made = Producer::create(std::move(settings), cluster.factory());
-    EXPECT_TRUE(made.has_value()) << (made ? "" : made.error().message);
-    return std::move(made).value();
-  }
-  std::vector<v1::SyncEvent> events() {
-    std::vector<v1::SyncEvent> out;
-    for (const auto& record : cluster.acknowledged()) {
-      if (record.topic != "runfold.events") continue;
-      EXPECT_TRUE(out.emplace_back().ParseFromString(record.value));
-    }
-    return out;
-  }
-  std::vector<v1::LogRecord> logs() {
-    std::vector<v1::LogRecord> out;
-    for (const auto& record : cluster.acknowledged()) {
-      if (record.topic != "runfold.logs") continue;
-      v1::LogBatch batch;
-      EXPECT_TRUE(batch.ParseFromString(record.value));
-      out.insert(out.end(), batch.records().begin(), batch.records().end());
-    }
-    return out;
-  }
-  static std::uint64_t dropped(const ProducerReport& report) {
-    std::uint64_t sum = 0;
-    for (const auto& [reason, records] : report.dropped) sum += records;
-    return sum;
-  }
-
-  Environment environment;
-  FakeKafka cluster;
-};
+using test::Sdk;
 
 TEST_F(Sdk, ARunTellsItsWholeLifeInOrder) {
   auto producer = make();
@@ -196,7 +132,7 @@ TEST_F(Sdk, RunsAndProducersHaveIdsOfTheirOwn) {
   EXPECT_NE(events().front().identity().source_id(), events().back().identity().source_id());
 }
 
-TEST_F(Sdk, AnExceptionFailsTheStepAndTheRunThatItLeaves) {
+TEST_F(Sdk, AnExceptionFailsTheHandlesThatItLeaves) {
   auto producer = make();
   try {
     runfold::Run run = producer->start_run();
@@ -230,6 +166,41 @@ TEST_F(Sdk, AStepRunAsACallTellsWhatItsExceptionSays) {
   EXPECT_EQ(told[2].step_failed().error(), "disk on fire");
   EXPECT_EQ(told[4].step_completed().entities(), 3U);
   EXPECT_EQ(told[5].completed().result(), v1::RUN_RESULT_SUCCESS);
+}
+
+TEST_F(Sdk, AnExceptionNestedInAnotherIsToldOf) {
+  auto producer = make();
+  const auto upload = [](Step&) {
+    try {
+      throw std::runtime_error("connection reset");
+    } catch (...) {
+      std::throw_with_nested(std::runtime_error("cannot upload"));
+    }
+  };
+  EXPECT_THROW(producer->run({}, [&upload](runfold::Run& run) { run.step("upload", upload); }), std::runtime_error);
+  producer->close(kPatience);
+  const auto told = events();
+  ASSERT_EQ(told.size(), 4U);
+  EXPECT_EQ(told[2].step_failed().error(), "cannot upload: connection reset");
+  EXPECT_EQ(told[3].completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(told[3].completed().error(), "cannot upload: connection reset");
+}
+
+TEST_F(Sdk, WhatIsThrownAndSaysNothingIsNamedByItsType) {
+  auto producer = make();
+  EXPECT_THROW(producer->run({}, [](runfold::Run& run) { run.step("upload", [](Step&) { throw 7; }); }), int);
+  producer->close(kPatience);
+  EXPECT_EQ(events().at(2).step_failed().error(), "an exception of type int");
+  EXPECT_EQ(events().at(3).completed().error(), "an exception of type int");
+}
+
+TEST_F(Sdk, ARunAsACallGivesWhatItsBodyGives) {
+  auto producer = make();
+  EXPECT_EQ(producer->run({}, [](runfold::Run&) { return 3; }), 3);
+  EXPECT_THROW(producer->run({.joined = true}, [](runfold::Run&) { throw std::runtime_error("not its end"); }), std::runtime_error);
+  producer->close(kPatience);
+  ASSERT_EQ(events().size(), 2U);
+  EXPECT_EQ(events()[1].completed().result(), v1::RUN_RESULT_SUCCESS);
 }
 
 TEST_F(Sdk, ARunMadeWhileAnExceptionUnwindsEndsWellWhenItsOwnScopeDoes) {

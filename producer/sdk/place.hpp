@@ -1,0 +1,23 @@
+// Behind Context, Logger, Run and Step: one place in a run.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace runfold {
+
+class RunCore;
+
+/// A run, or a step of it.
+struct Place {
+  std::shared_ptr<RunCore> core;
+  /// Empty: the run itself.
+  std::string step_id = {};
+  /// The step's span, or the run's.
+  std::string traceparent = {};
+};
+
+/// Where this thread is; null: in no run. Valid until the innermost Context::Scope of this thread ends.
+[[nodiscard]] const Place* current_place() noexcept;
+
+}  // namespace runfold
