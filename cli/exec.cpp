@@ -47,6 +47,7 @@ struct Flags {
   std::string container_api;
   std::string container_api_ca;
   bool no_container_api = false;
+  std::size_t stdout_limit = agent::ExecOptions{}.stdout_bytes;
   bool no_stdout = false;
   bool no_stderr = false;
 };
@@ -110,6 +111,7 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   }
   options.container_api_ca_file = flags.container_api_ca;
   options.record_stdout = !flags.no_stdout;
+  options.stdout_bytes = flags.stdout_limit;
   options.record_stderr = !flags.no_stderr;
   return options;
 }
@@ -133,6 +135,11 @@ void add_exec(CLI::App& app, Invocation& invocation) {
       ->type_name("URL");
   command->add_option("--container-api-ca", flags->container_api_ca, "A PEM file of further authorities for it")->type_name("FILE");
   command->add_flag("--no-container-api", flags->no_container_api, "Do not proxy it, though CONTAINER_API_URL is set");
+  command
+      ->add_option("--stdout-limit", flags->stdout_limit,
+                   "How much of stdout to record: of more its beginning, and its end (default 16MiB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
   command->add_flag("--no-record-stdout", flags->no_stdout, "Leave stdout alone: not recorded, not piped");
   command->add_flag("--no-record-stderr", flags->no_stderr, "Leave stderr alone: not recorded, not piped");
   command->callback([flags, &invocation] {

@@ -20,7 +20,7 @@ namespace {
 
 /// An unfinished line, or trace, that has been quiet this long is recorded as far as it goes.
 constexpr int kQuietMs = 1000;
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 128 * 1024;
 
 }  // namespace
 
@@ -42,7 +42,11 @@ Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRec
       options_(options),
       on_end_(std::move(on_end)),
       records_(options.stream, options.line_bytes, std::move(on_record)),
-      splitter_(options.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); }) {}
+      splitter_(options.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); }) {
+  if (!options.limits) return;
+  ends_.emplace(
+      *options.limits, [this](std::string_view bytes) { splitter_.feed(bytes); }, [this](const HeadAndTail::Gap& gap) { record_gap(gap); });
+}
 
 Capture::~Capture() {
   if (thread_.joinable()) thread_.join();
@@ -55,6 +59,7 @@ void Capture::drain_and_end() noexcept {
 
 void Capture::run() {
   pass_on_until_end();
+  if (ends_) ends_->finish();
   splitter_.flush();
   records_.flush();
   from_.close();
@@ -87,13 +92,26 @@ void Capture::pass_on_until_end() {
     if (n <= 0) return;
     const std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
     const bool passed_on = write_on(bytes);
-    splitter_.feed(bytes);
+    record(bytes);
     if (!passed_on) return;
     if (draining) {
       if (bytes.size() >= left_to_drain) return;
       left_to_drain -= bytes.size();
     }
   }
+}
+
+void Capture::record(std::string_view bytes) {
+  if (ends_) {
+    ends_->feed(bytes);
+  } else {
+    splitter_.feed(bytes);
+  }
+}
+
+void Capture::record_gap(const HeadAndTail::Gap& gap) {
+  splitter_.flush();
+  records_.left_out(gap, std::chrono::system_clock::now());
 }
 
 bool Capture::write_on(std::string_view bytes) {

@@ -3,6 +3,7 @@
 
 #include "producer/agent/descriptor.hpp"
 #include "producer/agent/error.hpp"
+#include "producer/agent/head_and_tail.hpp"
 #include "producer/agent/lines.hpp"
 #include "runfold/v1/log.pb.h"
 
@@ -10,6 +11,8 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <thread>
 
 namespace runfold::agent {
@@ -20,12 +23,15 @@ struct CaptureOptions {
   int to = 1;
   /// A longer line is recorded in pieces, a longer stack trace in several records.
   std::size_t line_bytes = 64 * 1024;
+  /// How much of the stream is recorded, its first and its last bytes; absent: all of it.
+  std::optional<HeadAndTail::Limits> limits = {};
 };
 
 /// A thread that reads a pipe and writes what it read to our own stream before anything else is done with it.
 ///
 /// It blocks where a plain pipe would: a reader of ours that does not read holds the child up, and one that has gone
-/// closes the child's pipe (SIGPIPE there). Recording never holds it up. Memory: one read buffer, one line and one stack trace.
+/// closes the child's pipe (SIGPIPE there). Recording never holds it up. Memory: one read buffer, one line, one
+/// stack trace, and the last bytes of a stream that is recorded in part.
 class Capture {
  public:
   /// Called on the capture's thread. Must not wait.
@@ -51,6 +57,8 @@ class Capture {
   Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRecord on_record, OnEnd on_end);
   void run();
   void pass_on_until_end();
+  void record(std::string_view bytes);
+  void record_gap(const HeadAndTail::Gap& gap);
   [[nodiscard]] bool write_on(std::string_view bytes);
 
   Descriptor from_;
@@ -59,6 +67,7 @@ class Capture {
   OnEnd on_end_;
   OutputRecords records_;
   LineSplitter splitter_;
+  std::optional<HeadAndTail> ends_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -265,9 +265,9 @@ Result<void> Execution::prepare() {
   run_.emplace(producer_->start_run(options_.run));
   open_intake();
 
-  supervision_.emplace(
-      io_, child_,
-      SupervisionOptions{options_.timeout, options_.kill_grace, options_.output_grace, options_.stdout_fd, options_.stderr_fd});
+  supervision_.emplace(io_, child_,
+                       SupervisionOptions{options_.timeout, options_.kill_grace, options_.output_grace, options_.stdout_fd,
+                                          options_.stderr_fd, options_.stdout_bytes});
   if (auto started = supervision_->start(sink_); !started) {
     run_->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, started.error().message});
     close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);

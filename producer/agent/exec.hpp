@@ -6,6 +6,7 @@
 #include "producer/sdk/settings.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ struct ExecOptions {
   /// False: the command writes to the descriptor below itself, and nothing of it is recorded. So it is without Kafka, too.
   bool record_stdout = true;
   bool record_stderr = true;
+  /// Of more stdout than this its beginning is recorded, and its end (a quarter as much, at most 256 KiB) when it has ended.
+  std::size_t stdout_bytes = 16 * 1024 * 1024;
   /// Where the command's output goes on to.
   int stdout_fd = 1;
   int stderr_fd = 2;

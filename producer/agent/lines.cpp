@@ -109,6 +109,20 @@ void OutputRecords::give_held(bool partial) {
        *std::exchange(held_since_, std::nullopt));
 }
 
+void OutputRecords::left_out(const HeadAndTail::Gap& gap, std::chrono::system_clock::time_point at) {
+  flush();
+  const std::string bytes = std::to_string(gap.bytes);
+  const std::string lines = std::to_string(gap.lines);
+  v1::LogRecord record;
+  record.set_stream(stream_);
+  record.set_severity(v1::SEVERITY_NOTICE);
+  record.set_message(lines + " lines (" + bytes + " bytes) are left out here: the output is longer than is recorded of it");
+  record.set_detail_json("{\"left_out_bytes\":" + bytes + ",\"left_out_lines\":" + lines + "}");
+  record.set_truncated(true);
+  set_timestamp(*record.mutable_logged_at(), at);
+  on_record_(std::move(record));
+}
+
 void OutputRecords::give(const OutputLine& line, StatedLine stated, std::chrono::system_clock::time_point at) {
   v1::LogRecord record;
   record.set_stream(stream_);

@@ -1,6 +1,7 @@
 // Cuts output into lines and makes log records of them.
 #pragma once
 
+#include "producer/agent/head_and_tail.hpp"
 #include "producer/agent/line_form.hpp"
 #include "producer/agent/stack_trace.hpp"
 #include "runfold/v1/log.pb.h"
@@ -62,6 +63,9 @@ class OutputRecords {
   OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record);
 
   void add(const OutputLine& line, std::chrono::system_clock::time_point arrived);
+  /// Says that a part of the stream is not recorded, in a record between what stands before and after it: a notice, truncated,
+  /// with left_out_bytes and left_out_lines in its detail.
+  void left_out(const HeadAndTail::Gap& gap, std::chrono::system_clock::time_point at);
   /// Gives what is held of a crash's words: at the stream's end, or when it has been quiet for long.
   void flush();
   [[nodiscard]] bool holds_something() const noexcept { return held_since_.has_value(); }

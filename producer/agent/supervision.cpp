@@ -17,6 +17,9 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
+/// Of a stdout that is recorded in part, the last bytes are; they are held in memory until it ends.
+constexpr std::size_t kMostTail = 256 * 1024;
+
 /// Signals that mean the same to every program: they are for all that the command started, as on a terminal. The others are
 /// between their sender and the command, and would end whatever else does not expect them.
 bool is_for_all(int signal) noexcept {
@@ -99,6 +102,10 @@ Result<void> Supervision::capture(Descriptor from, v1::LogStream stream, int to,
   CaptureOptions capture_options;
   capture_options.stream = stream;
   capture_options.to = to;
+  // Of stderr every line is looked at: an error must be recorded however much stands around it.
+  if (stream == v1::LOG_STREAM_STDOUT) {
+    capture_options.limits = {.head_bytes = options_.stdout_bytes, .tail_bytes = std::min(options_.stdout_bytes / 4, kMostTail)};
+  }
   auto capture = Capture::start(
       std::move(from), capture_options, [sink](v1::LogRecord record) { sink.log(std::move(record)); },
       [this] { asio::post(io_, [this] { changed_.cancel(); }); });

@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,6 +33,7 @@ struct SupervisionOptions {
   std::chrono::milliseconds output_grace{1'000};
   int stdout_fd = 1;
   int stderr_fd = 2;
+  std::size_t stdout_bytes = 16 * 1024 * 1024;
 };
 
 /// Thread: the event loop's. The captures' threads reach it only by posting to the loop.

@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,10 +34,11 @@ class CaptureTest : public ::testing::Test {
     out_.read_end.close();
   }
 
-  void start(v1::LogStream stream = v1::LOG_STREAM_STDOUT) {
+  void start(v1::LogStream stream = v1::LOG_STREAM_STDOUT, std::optional<HeadAndTail::Limits> limits = {}) {
     CaptureOptions options;
     options.stream = stream;
     options.to = out_.write_end.get();
+    options.limits = limits;
     capture_ = Capture::start(
                    std::move(in_.read_end), options,
                    [this](v1::LogRecord record) {
@@ -83,6 +85,24 @@ class CaptureTest : public ::testing::Test {
   std::atomic<bool> ended_{false};
   std::unique_ptr<Capture> capture_;
 };
+
+TEST_F(CaptureTest, RecordsTheBeginningAndTheEndOfALongStreamAndPassesAllOfItOn) {
+  start(v1::LOG_STREAM_STDOUT, HeadAndTail::Limits{.head_bytes = 10, .tail_bytes = 14});
+  std::string bytes;
+  for (int i = 100; i < 200; ++i) bytes += "line " + std::to_string(i) + "\n";
+  write(bytes + "last words");
+  in_.write_end.close();
+  EXPECT_EQ(read(bytes.size() + 10), bytes + "last words");
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(messages(), (std::vector<std::string>{"line 100", "line 101",
+                                                  "98 lines (882 bytes) are left out here: the output is longer than is recorded of it",
+                                                  "last words"}));
+  const v1::LogRecord gap = records().at(2);
+  EXPECT_EQ(gap.stream(), v1::LOG_STREAM_STDOUT);
+  EXPECT_EQ(gap.severity(), v1::SEVERITY_NOTICE);
+  EXPECT_TRUE(gap.truncated());
+  EXPECT_EQ(gap.detail_json(), R"({"left_out_bytes":882,"left_out_lines":98})");
+}
 
 TEST_F(CaptureTest, PassesBytesOnAsTheyAreAndRecordsLines) {
   start();
