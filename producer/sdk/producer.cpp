@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 namespace runfold {
 namespace {
@@ -93,11 +94,11 @@ kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings) {
   // Five minutes, as librdkafka has it, in sight: long enough for a broker's restart or an election; a longer outage is
   // bounded by memory anyway, and what is given up then is counted as delivery_timeout.
   settings.kafka.set_default("message.timeout.ms", "300000");
-  auto properties = settings.kafka;
-  return create(std::move(settings),
-                [properties = std::move(properties)](kafka::Producer::OnDelivery on_delivery, kafka::Producer::OnError on_error) {
-                  return kafka::Producer::create(properties, std::move(on_delivery), std::move(on_error));
-                });
+  auto make_client = [properties = settings.kafka, topics = std::vector{settings.topics.events, settings.topics.logs}](
+                         kafka::Producer::OnDelivery on_delivery, kafka::Producer::OnError on_error) {
+    return kafka::Producer::create(properties, std::move(on_delivery), std::move(on_error), topics);
+  };
+  return create(std::move(settings), std::move(make_client));
 }
 
 kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings, ClientFactory make_client) {

@@ -52,19 +52,22 @@ class RdkafkaProducer final : public Producer {
       : connection_(std::move(servers)), on_delivery_(std::move(on_delivery)), on_error_(std::move(on_error)) {}
 
   ~RdkafkaProducer() override {
+    topics_.clear();
     if (main_queue_) rd_kafka_queue_io_event_enable(main_queue_.get(), -1, nullptr, 0);
     main_queue_.reset();
     if (client_) rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     end_client(std::move(client_));
   }
 
-  Result<void> start(ConfHandle conf, const Properties& properties) {
+  Result<void> start(ConfHandle conf, const Properties& properties, const std::vector<std::string>& topics) {
     rd_kafka_conf_set_opaque(conf.get(), this);
     rd_kafka_conf_set_dr_msg_cb(conf.get(), &RdkafkaProducer::delivered);
     rd_kafka_conf_set_error_cb(conf.get(), &RdkafkaProducer::failed);
     auto client = make_client(RD_KAFKA_PRODUCER, std::move(conf), properties);
     if (!client) return client.error();
     client_ = std::move(*client);
+    // librdkafka asks about the topics that it has an object of.
+    for (const std::string& topic : topics) topics_.emplace_back(rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr));
     return {};
   }
 
@@ -177,11 +180,13 @@ class RdkafkaProducer final : public Producer {
   std::atomic<std::uint64_t> failed_{0};
   QueueHandle main_queue_;  // only with wake_on()
   ClientHandle client_;
+  std::vector<TopicHandle> topics_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Producer>> Producer::create(const Properties& properties, OnDelivery on_delivery, OnError on_error) {
+Result<std::unique_ptr<Producer>> Producer::create(const Properties& properties, OnDelivery on_delivery, OnError on_error,
+                                                   const std::vector<std::string>& topics) {
   Properties settings = properties;
   settings.set_default("client.id", "runfold");
   settings.set_default("enable.idempotence", "true");
@@ -197,7 +202,7 @@ Result<std::unique_ptr<Producer>> Producer::create(const Properties& properties,
   auto conf = make_conf(settings);
   if (!conf) return conf.error();
   auto producer = std::make_unique<RdkafkaProducer>(*bootstrap_servers(settings), std::move(on_delivery), std::move(on_error));
-  if (auto started = producer->start(std::move(*conf), settings); !started) return started.error();
+  if (auto started = producer->start(std::move(*conf), settings, topics); !started) return started.error();
   return std::unique_ptr<Producer>(std::move(producer));
 }
 

@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace runfold::kafka {
 
@@ -41,8 +43,10 @@ class Producer {
   /// Told of trouble with the connection as a whole (brokers down, fatal errors); for logs and readiness.
   using OnError = std::function<void(const Error&)>;
 
-  [[nodiscard]] static Result<std::unique_ptr<Producer>> create(const Properties& properties, OnDelivery on_delivery,
-                                                                OnError on_error = {});
+  /// `topics`: those that will be written soon. Who leads them is then asked as soon as a broker answers, and not with the
+  /// first record, which is what a client that lives for milliseconds waits for.
+  [[nodiscard]] static Result<std::unique_ptr<Producer>> create(const Properties& properties, OnDelivery on_delivery, OnError on_error = {},
+                                                                const std::vector<std::string>& topics = {});
   /// Drops what is in flight. Call flush() first to keep it. Takes 200 ms at most: see end_client().
   virtual ~Producer() = default;
 
