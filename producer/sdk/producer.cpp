@@ -47,6 +47,7 @@ std::optional<std::string> what_is_wrong(const Settings& settings) {
   }
   if (settings.batch_age.count() < 0 || settings.heartbeat_interval.count() < 0)
     return "batch_age and heartbeat_interval must not be negative.";
+  if (settings.site_rate.burst == 0) return "site_rate.burst is 0: give it at least 1, or make per_second 0 for no limit.";
   if (settings.kafka.get("delivery.report.only.error").value_or("false") == "true") {
     return "delivery.report.only.error=true would hide what Kafka has confirmed: leave it out.";
   }
@@ -146,6 +147,7 @@ Run Producer::start_run(RunOptions options) {
     description.tracestate = outer != nullptr ? outer->core->tracestate() : usable_tracestate(environment("TRACESTATE").value_or(""));
 
   about.joined = options.joined;
+  about.site_rate = impl_->settings.site_rate;
   about.on_event = std::move(options.on_event);
   auto core = std::make_shared<RunCore>(impl_->delivery, std::move(about));
   if (options.joined) return Run(std::make_shared<Run::Impl>(std::move(core)));

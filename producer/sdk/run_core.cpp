@@ -32,7 +32,10 @@ void set_duration(google::protobuf::Duration& out, std::chrono::steady_clock::du
 }
 
 RunCore::RunCore(std::shared_ptr<delivery::Delivery> delivery, About about)
-    : about_(std::move(about)), delivery_(std::move(delivery)), account_(delivery_ ? &delivery_->open_run(about_.description) : nullptr) {}
+    : about_(std::move(about)),
+      delivery_(std::move(delivery)),
+      account_(delivery_ ? &delivery_->open_run(about_.description) : nullptr),
+      site_limits_(about_.site_rate) {}
 
 RunCore::~RunCore() {
   if (account_ != nullptr) delivery_->release_run(*account_);
@@ -121,6 +124,16 @@ bool RunCore::log(delivery::LogView record) {
   if (account_ == nullptr) return true;
   if (const Place* place = here(); place != nullptr && record.step_id.empty()) record.step_id = place->step_id;
   return delivery_->log(*account_, record);
+}
+
+SiteLimits::Verdict RunCore::judge(const std::source_location& site) {
+  // Late ones are not judged but dropped as such.
+  if (finished()) return SiteLimits::Verdict::kPass;
+  const auto verdict = site_limits_.judge(site, std::chrono::steady_clock::now());
+  if (verdict != SiteLimits::Verdict::kPass && account_ != nullptr) {
+    delivery_->refuse(*account_, delivery::Channel::kLogs, delivery::Drop::kRateLimited);
+  }
+  return verdict;
 }
 
 bool RunCore::finish(v1::SyncEvent completed) {

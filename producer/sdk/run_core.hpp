@@ -4,6 +4,7 @@
 #include "producer/delivery/delivery.hpp"
 #include "producer/sdk/place.hpp"
 #include "producer/sdk/run.hpp"
+#include "producer/sdk/site_limits.hpp"
 #include "producer/sdk/trace_context.hpp"
 #include "runfold/v1/event.pb.h"
 
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,7 @@ class RunCore {
     /// Started elsewhere: see RunOptions.
     bool joined = false;
     EventSubscriber on_event = {};
+    SiteRate site_rate = {};
   };
 
   /// `delivery` is null when the producer is off.
@@ -55,6 +58,9 @@ class RunCore {
   /// With the step that this thread is in if it names none.
   bool log(const v1::LogRecord& record);
   bool log(delivery::LogView record);
+  /// Whether a line of this call site goes to the log topic. Counts one that does not as rate_limited.
+  [[nodiscard]] SiteLimits::Verdict judge(const std::source_location& site);
+  [[nodiscard]] const SiteRate& site_rate() const noexcept { return about_.site_rate; }
   /// Emits Completed, with the run's duration unless it has one. False when the run had ended before.
   bool finish(v1::SyncEvent completed);
 
@@ -69,6 +75,7 @@ class RunCore {
   delivery::RunAccount* const account_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::atomic<bool> finished_{false};
+  SiteLimits site_limits_;
   /// The subscriber threw: it is not called again.
   std::atomic<bool> unsubscribed_{false};
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 // What a producer needs to know, and where it comes from.
 #pragma once
 
+#include "producer/sdk/site_limits.hpp"
 #include "transport/kafka/error.hpp"
 #include "transport/kafka/properties.hpp"
 #include "transport/kafka/topics.hpp"
@@ -31,6 +32,9 @@ struct Settings {
   std::size_t batch_bytes = 64 * 1024;
   /// A larger record is cut (message, detail) and marked as truncated. At most an eighth of queue_bytes counts.
   std::size_t record_bytes = 256 * 1024;
+  /// How much of debug, info and notice one call site of a Logger may log for a run: more goes to stderr alone, and is counted
+  /// as rate_limited. See Logger.
+  SiteRate site_rate;
   /// How often a run with nothing else to say sends a Heartbeat. 0: never.
   std::chrono::milliseconds heartbeat_interval{10'000};
 

@@ -398,6 +398,7 @@ TEST_F(Sdk, SettingsThatCanNeverWorkAreRefusedByName) {
   EXPECT_NE(refused([](Settings& s) { s.connector_id = std::string(201, 'c'); }).find("connector_id has 201 bytes"), std::string::npos);
   EXPECT_NE(refused([](Settings& s) { s.site = "\xff"; }).find("site"), std::string::npos);
   EXPECT_NE(refused([](Settings& s) { s.queue_bytes = 100; }).find("queue_bytes is 100"), std::string::npos);
+  EXPECT_NE(refused([](Settings& s) { s.site_rate.burst = 0; }).find("site_rate.burst"), std::string::npos);
   EXPECT_NE(refused([](Settings& s) { s.batch_age = std::chrono::milliseconds(-1); }).find("batch_age"), std::string::npos);
   EXPECT_NE(refused([](Settings& s) {
               ASSERT_TRUE(s.kafka.set("delivery.report.only.error", "true").has_value());
