@@ -1,6 +1,8 @@
 // Says how a run ended, from what the process did and what the connector had declared.
 #include "producer/agent/end.hpp"
 
+#include <csignal>
+
 namespace runfold::agent {
 namespace {
 
@@ -28,6 +30,7 @@ RunEnd merge_end(const std::optional<v1::Completed>& declared, const ProcessEnd&
     end.result = v1::RUN_RESULT_ERROR;
     end.error = "killed by signal " + std::to_string(*process.status.signal) + " (" + signal_name(*process.status.signal) + ")" +
                 (process.status.core_dumped ? ", core dumped" : "");
+    if (*process.status.signal == SIGKILL && process.out_of_memory) end.error += ": " + *process.out_of_memory;
   } else if (process.status.exit_code.value_or(0) != 0) {
     end.result = v1::RUN_RESULT_FAILURE;
     end.error = "exited with code " + std::to_string(*process.status.exit_code);

@@ -18,6 +18,8 @@ struct ProcessEnd {
   std::optional<std::chrono::milliseconds> timed_out_after;
   /// Set when the command could not be started at all; `status` then holds its exit code.
   std::optional<LaunchFailure> launch_failure;
+  /// What ran out of memory meanwhile: see OutOfMemory.
+  std::optional<std::string> out_of_memory = {};
 };
 
 /// The one Completed of the run. Exit code and signal are the process's. The result is what the process says (exit code

@@ -4,6 +4,7 @@
 #include "producer/agent/child.hpp"
 #include "producer/agent/end.hpp"
 #include "producer/agent/intake.hpp"
+#include "producer/agent/out_of_memory.hpp"
 #include "producer/agent/proxy.hpp"
 #include "producer/agent/supervision.hpp"
 #include "producer/sdk/line.hpp"
@@ -285,6 +286,7 @@ asio::awaitable<void> Execution::watch_and_stop() {
 
 int Execution::run() {
   ProcessEnd process;
+  const OutOfMemory memory;
   process.launch_failure = child_.release(child_environment(options_, *run_, intake_.get(), proxy_.get()));
   if (process.launch_failure) warn(process.launch_failure->message);
 
@@ -304,6 +306,7 @@ int Execution::run() {
 
   process.status = supervision_->end();
   if (process.launch_failure) process.status = ExitStatus{process.launch_failure->exit_code, std::nullopt, false};
+  process.out_of_memory = memory.since();
   if (supervision_->timed_out()) process.timed_out_after = options_.timeout;
   RunEnd run_end = merge_end(intake_ ? intake_->declared_end() : std::nullopt, process);
   // The command's own end: its output may have taken longer to be passed on.

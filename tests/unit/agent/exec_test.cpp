@@ -19,9 +19,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -300,6 +302,62 @@ TEST_F(ExecTest, ReapsOrphansAsTheFirstProcessOfAContainer) {
   ASSERT_TRUE(WIFEXITED(status));
   if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "this user may not make a namespace of process ids";
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+/// A cgroup of 512 MiB for whoever joins it; gone with this object.
+class SmallCgroup {
+ public:
+  SmallCgroup() {
+    const auto name = "runfold-test-" + std::to_string(::getpid());
+    for (const std::filesystem::path mount : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
+      std::error_code refused;
+      if (!std::filesystem::create_directory(mount / name, refused) || refused) continue;
+      folder_ = mount / name;
+      if (write("memory.limit_in_bytes", "536870912")) {
+        write("memory.memsw.limit_in_bytes", "536870912");
+        return;
+      }
+      if (write("memory.max", "536870912")) {
+        write("memory.swap.max", "0");
+        return;
+      }
+      ::rmdir(folder_.c_str());
+      folder_.clear();
+    }
+  }
+  ~SmallCgroup() {
+    if (!folder_.empty()) ::rmdir(folder_.c_str());
+  }
+  SmallCgroup(const SmallCgroup&) = delete;
+  SmallCgroup& operator=(const SmallCgroup&) = delete;
+
+  [[nodiscard]] bool is_there() const { return !folder_.empty(); }
+  [[nodiscard]] bool join() const { return write("cgroup.procs", std::to_string(::getpid())); }
+
+ private:
+  bool write(const char* file, const std::string& text) const {
+    const Descriptor at(::open((folder_ / file).c_str(), O_WRONLY | O_CLOEXEC));
+    return at && ::write(at.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(ExecTest, SaysThatTheKernelKilledTheCommandForWantOfMemory) {
+  const SmallCgroup cgroup;
+  if (!cgroup.is_there()) GTEST_SKIP() << "this user may not make a cgroup with a memory limit";
+  const pid_t helper = ::fork();
+  if (helper == 0) {
+    if (!cgroup.join()) ::_exit(98);
+    // The command, and not whoever else is in the cgroup, is what the kernel is to take. tail keeps a line until it ends.
+    const int code = run_shell("echo 1000 >/proc/self/oom_score_adj; exec tail /dev/zero");
+    std::ofstream(folder_.path() / "error") << completed().error();
+    ::_exit(code);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(helper, &status, 0), helper);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGKILL);
+  EXPECT_EQ(file("error"), "killed by signal 9 (SIGKILL): its cgroup reached its memory limit of 512 MiB");
 }
 
 TEST_F(ExecTest, TellsHowLongTheCommandRanAndNotHowLongItsOutputTook) {
