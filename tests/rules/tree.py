@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "collector/portal": ["transport/http/"],
     "cli": ["producer/", "transport/", "runfold/v1/"],
     "cmake": ["runfold/v1/"],
+    "deploy": ["producer/sdk/", "runfold/v1/"],
     "tests": [""],
 }
 # Files to the prefixes that they may include, of all there are: stages that do no I/O.

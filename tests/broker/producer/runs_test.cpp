@@ -181,6 +181,48 @@ TEST(Runs, ManyRunsOnManyThreadsArriveWholeAndEachInItsOrder) {
   for (const auto& [run, sequence] : last) EXPECT_EQ(sequence, kSteps + 2) << run;
 }
 
+TEST(Runs, AStormOfOneCallSiteStaysOffTheTopicAndErrorsPassIt) {
+  const Topics topics;
+  auto producer = topics.producer();
+  ::testing::internal::CaptureStderr();
+  producer->run({}, [](runfold::Run& run) {
+    for (int i = 0; i < 20'000; ++i) {
+      run.logger().info("Saving " + std::to_string(i));
+      if (i % 1'000 == 0) run.logger().error("Failed " + std::to_string(i));
+    }
+  });
+  ::testing::internal::GetCapturedStderr();
+  const auto report = producer->close(kPatience);
+  const auto held = report.dropped.at("rate_limited");
+  EXPECT_EQ(report.acknowledged + held, 20'023U);  // with the two ends of the run and one warning
+
+  std::map<v1::Severity, std::uint64_t> arrived;
+  v1::Completed end;
+  Member member(broker_address(), unique_name("readers"), {topics.names.events, topics.names.logs});
+  std::size_t seen = 0;
+  const auto all_there = [&] {
+    for (; seen < member.received.size(); ++seen) {
+      const Received& record = member.received[seen];
+      if (record.at.topic == topics.names.events) {
+        if (const auto event = event_of(record); event.has_completed()) end = event.completed();
+        continue;
+      }
+      const v1::LogBatch batch = batch_of(record);
+      for (const auto& log : batch.records()) ++arrived[log.severity()];
+    }
+    return end.totals_size() == 2 &&
+           arrived[v1::SEVERITY_INFO] + arrived[v1::SEVERITY_WARNING] + arrived[v1::SEVERITY_ERROR] >= end.totals(1).last_sequence();
+  };
+  ASSERT_TRUE(member.run_until(all_there, kPatience));
+  EXPECT_EQ(arrived[v1::SEVERITY_INFO], 20'000 - held);
+  EXPECT_EQ(arrived[v1::SEVERITY_WARNING], 1U);
+  EXPECT_EQ(arrived[v1::SEVERITY_ERROR], 20U);
+  EXPECT_EQ(end.totals(1).emitted(), 20'021U);
+  ASSERT_EQ(end.totals(1).drops_size(), 1);
+  EXPECT_EQ(end.totals(1).drops(0).reason(), v1::DROP_REASON_RATE_LIMITED);
+  EXPECT_EQ(end.totals(1).drops(0).records(), held);
+}
+
 TEST(Runs, WhatTheBrokerFindsTooLargeIsCountedAndTheRestArrives) {
   const Topics topics;
   // The broker's limit for this topic is below the client's, so the broker is the one to refuse.
