@@ -4,8 +4,6 @@
 #include "producer/sdk/error_text.hpp"
 #include "producer/sdk/line.hpp"
 
-#include <cxxabi.h>
-
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -21,10 +19,10 @@ std::optional<std::string> failure_of(Body&& body) {
   try {
     std::forward<Body>(body)();
     return std::nullopt;
-  } catch (const abi::__forced_unwind&) {
-    throw;  // the thread is cancelled, which must not be held up
   } catch (...) {
-    return error_text(std::current_exception());
+    const auto error = std::current_exception();
+    if (!error) throw;  // the thread is cancelled, which must not be held up
+    return error_text(error);
   }
 }
 
