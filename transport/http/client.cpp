@@ -5,6 +5,8 @@
 #include "transport/http/dial.hpp"
 #include "transport/http/exchange.hpp"
 #include "transport/http/link.hpp"
+#include "transport/http/syntax.hpp"
+#include "transport/http/tls.hpp"
 #include "transport/http/url.hpp"
 
 #include <boost/asio.hpp>
@@ -26,10 +28,6 @@ using std::chrono::steady_clock;
 constexpr std::size_t kIdlePerHost = 8;
 constexpr std::size_t kIdleHosts = 64;
 constexpr std::chrono::seconds kIdleTime{30};
-
-bool is_idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
-}
 
 class ClientImpl final : public Client {
  public:
@@ -109,26 +107,17 @@ class ClientImpl final : public Client {
   }
 
   Result<asio::ssl::context*> tls_context() {
-    if (tls_) return &*tls_;
-    asio::ssl::context context(asio::ssl::context::tls_client);
-    SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-    boost::system::error_code error;
-    context.set_verify_mode(asio::ssl::verify_peer, error);
-    if (!error) context.set_default_verify_paths(error);
-    if (error)
-      return Error{Errc::kTls, "The system's certificate authorities cannot be used (" + error.message() + "); install ca-certificates."};
-    if (!options_.ca_file.empty()) context.load_verify_file(options_.ca_file, error);
-    if (error) {
-      return Error{Errc::kInvalid, "The file of certificate authorities " + options_.ca_file + " cannot be used (" + error.message() +
-                                       "); it must be readable and in PEM form."};
+    if (!tls_) {
+      auto made = client_tls(options_.ca_file);
+      if (!made) return made.error();
+      tls_ = std::move(*made);
     }
-    tls_.emplace(std::move(context));
-    return &*tls_;
+    return tls_.get();
   }
 
   asio::any_io_executor executor_;
   ClientOptions options_;
-  std::optional<asio::ssl::context> tls_;
+  std::shared_ptr<asio::ssl::context> tls_;
   std::map<std::string, std::deque<std::unique_ptr<Link>>> idle_;
   std::shared_ptr<int> lookups_ = std::make_shared<int>(0);
 };

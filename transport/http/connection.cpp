@@ -53,6 +53,7 @@ class ConnectionImpl final : public Connection {
   std::optional<steady_clock::time_point> idle_since() const noexcept override { return idle_since_; }
 
   void drain() override {
+    draining_ = true;
     if (idle_since_) {
       close();
     } else if (in_event_stream_ && in_handler_) {
@@ -92,7 +93,7 @@ class ConnectionImpl final : public Connection {
 
   /// Serves one request. False: the connection is over.
   asio::awaitable<bool> serve_one() {
-    if (serving_->stopping) co_return false;
+    if (draining_) co_return false;
     idle_since_ = steady_clock::now();
     deadline_.set(serving_->limits.idle_time);
     while (!reader_.has_begun()) {
@@ -141,7 +142,7 @@ class ConnectionImpl final : public Connection {
       response = unexpected().to_response();
     }
 
-    const ResponseFraming framing{incoming.http_1_0, request.method == "HEAD", incoming.keep_alive && !serving_->stopping};
+    const ResponseFraming framing{incoming.http_1_0, request.method == "HEAD", incoming.keep_alive && !draining_};
     auto head = response_head(*response, framing, error);
     if (!head) {
       serving_->report(request.method + " " + printable(request.path) + ": " + error);
@@ -169,13 +170,13 @@ class ConnectionImpl final : public Connection {
     std::string first = head.text;
     if (!response.body.empty()) first += head.chunked ? chunk_head(response.body.size()) + response.body + "\r\n" : response.body;
     if (!co_await write(asio::buffer(first))) co_return false;
-    while (!(in_event_stream_ && serving_->stopping)) {
+    while (!(in_event_stream_ && draining_)) {
       deadline_.set(serving_->limits.response_time);
       std::string error;
       auto next = next_chunk(response);
       std::optional<std::optional<std::string>> chunk = co_await guarded(std::move(next), error);
       if (closed_) co_return false;
-      if (in_event_stream_ && serving_->stopping) break;
+      if (in_event_stream_ && draining_) break;
       if (!chunk || deadline_.passed()) {
         serving_->report(request.method + " " + printable(request.path) + ": " + (chunk ? "the next part took too long" : error));
         co_return false;
@@ -264,6 +265,7 @@ class ConnectionImpl final : public Connection {
   bool reading_ = false;
   bool in_handler_ = false;
   bool in_event_stream_ = false;
+  bool draining_ = false;
   bool closed_ = false;
   Deadline deadline_;
 };

@@ -21,17 +21,16 @@ struct Serving {
   Router router;
   ServerLimits limits;
   std::function<void(const std::string&)> on_error;
-  /// Set by stop(): a connection ends after the response under way.
-  bool stopping = false;
 
   void report(const std::string& message) const {
     if (on_error) on_error(message);
   }
 };
 
-/// Thread: the executor's.
+/// What the server asks of a connection, whatever it serves. Thread: the executor's.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
+  /// One that answers by a router.
   [[nodiscard]] static std::shared_ptr<Connection> create(boost::asio::ip::tcp::socket socket, std::shared_ptr<const Serving> serving);
   virtual ~Connection() = default;
 

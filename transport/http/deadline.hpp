@@ -12,7 +12,8 @@
 namespace runfold::http {
 
 /// Calls `on_passed` once when the time set last passes. Setting it again or clearing it withdraws the former one,
-/// even one whose timer has fired already but has not been delivered.
+/// even one whose timer has fired already but has not been delivered. Setting it later, or clearing it, leaves the timer alone: for each
+/// read and write that costs a look at the clock.
 ///
 /// Thread: the executor's.
 class Deadline {
@@ -23,35 +24,52 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
   ~Deadline() {
     state_->on_passed = nullptr;
-    clear();
+    ++state_->turn;
+    state_->timer.cancel();
   }
 
   void set(std::chrono::milliseconds from_now) {
-    clear();
-    state_->timer.expires_after(from_now);
-    state_->timer.async_wait([state = state_, turn = state_->turn](const boost::system::error_code&) {
-      if (turn != state->turn) return;  // withdrawn
-      state->passed = true;
-      if (state->on_passed) state->on_passed();
-    });
+    state_->due = Clock::now() + from_now;
+    state_->passed = false;
+    if (state_->due < state_->fires_at) arm(state_);
   }
 
   void clear() {
-    ++state_->turn;
+    state_->due = kNever;
     state_->passed = false;
-    state_->timer.cancel();
   }
 
   [[nodiscard]] bool passed() const noexcept { return state_->passed; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kNever = Clock::time_point::max();
+
   struct State {
     State(const boost::asio::any_io_executor& executor, std::function<void()> call) : timer(executor), on_passed(std::move(call)) {}
     boost::asio::steady_timer timer;
     std::function<void()> on_passed;
+    Clock::time_point due = kNever;
+    /// When the timer looks again whether it is due.
+    Clock::time_point fires_at = kNever;
     std::uint64_t turn = 0;
     bool passed = false;
   };
+
+  static void arm(const std::shared_ptr<State>& state) {
+    state->fires_at = state->due;
+    state->timer.expires_at(state->due);
+    state->timer.async_wait([state, turn = ++state->turn](const boost::system::error_code&) {
+      if (turn != state->turn) return;  // armed anew
+      state->fires_at = kNever;
+      if (state->due == kNever) return;
+      if (Clock::now() < state->due) return arm(state);
+      state->due = kNever;
+      state->passed = true;
+      if (state->on_passed) state->on_passed();
+    });
+  }
+
   std::shared_ptr<State> state_;
 };
 

@@ -49,12 +49,18 @@ asio::awaitable<std::tuple<error_code, std::size_t>> Link::read_some(asio::mutab
   co_return co_await socket_.async_read_some(space, asio::as_tuple(asio::use_awaitable));
 }
 
-asio::awaitable<error_code> Link::write(std::array<asio::const_buffer, 2> parts) {
-  if (tls_) {
-    const auto [error, bytes] = co_await asio::async_write(*tls_, parts, asio::as_tuple(asio::use_awaitable));
+asio::awaitable<error_code> Link::write(std::span<const asio::const_buffer> parts) {
+  if (!tls_) {
+    const auto [error, bytes] = co_await asio::async_write(socket_, parts, asio::as_tuple(asio::use_awaitable));
     co_return error;
   }
-  const auto [error, bytes] = co_await asio::async_write(socket_, parts, asio::as_tuple(asio::use_awaitable));
+  asio::const_buffer whole = parts.empty() ? asio::const_buffer() : parts.front();
+  if (parts.size() > 1) {
+    joined_.clear();
+    for (const asio::const_buffer& part : parts) joined_.append(static_cast<const char*>(part.data()), part.size());
+    whole = asio::buffer(joined_);
+  }
+  const auto [error, bytes] = co_await asio::async_write(*tls_, whole, asio::as_tuple(asio::use_awaitable));
   co_return error;
 }
 

@@ -8,9 +8,9 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 
-#include <array>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
 
@@ -28,7 +28,7 @@ class Link {
                                                                             std::string& why);
 
   [[nodiscard]] boost::asio::awaitable<std::tuple<boost::system::error_code, std::size_t>> read_some(boost::asio::mutable_buffer space);
-  [[nodiscard]] boost::asio::awaitable<boost::system::error_code> write(std::array<boost::asio::const_buffer, 2> parts);
+  [[nodiscard]] boost::asio::awaitable<boost::system::error_code> write(std::span<const boost::asio::const_buffer> parts);
 
   /// Whether it stands and nothing has come while it was idle.
   [[nodiscard]] bool is_quiet();
@@ -40,6 +40,8 @@ class Link {
  private:
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
+  /// Parts put together for TLS, which would make a record of each.
+  std::string joined_;
 };
 
 }  // namespace runfold::http

@@ -22,8 +22,9 @@ constexpr milliseconds kShortOfResources{250};
 /// What the server, its run() and its connections share, so that any of them may end first.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
-  Acceptor(const asio::any_io_executor& executor, std::shared_ptr<Serving> serving)
-      : acceptor_(executor), changed_(executor), grace_(executor), serving_(std::move(serving)) {
+  Acceptor(const asio::any_io_executor& executor, Server::MakeConnection make, std::size_t most,
+           std::function<void(const std::string&)> on_error)
+      : acceptor_(executor), changed_(executor), grace_(executor), make_(std::move(make)), most_(most), on_error_(std::move(on_error)) {
     changed_.expires_at(asio::steady_timer::time_point::max());
   }
 
@@ -45,8 +46,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     const auto self = shared_from_this();
     const bool throws = co_await asio::this_coro::throw_if_cancelled();
     co_await asio::this_coro::throw_if_cancelled(false);
-    while (!serving_->stopping) {
-      if (connections_.size() >= serving_->limits.connections) {
+    while (!stopping_) {
+      if (connections_.size() >= most_) {
         co_await change();
       } else {
         co_await accept();
@@ -60,7 +61,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   void stop(milliseconds grace) {
-    serving_->stopping = true;
+    stopping_ = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     changed_.cancel();
@@ -73,7 +74,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   void close() {
-    serving_->stopping = true;
+    stopping_ = true;
     boost::system::error_code ignored;
     acceptor_.close(ignored);
     grace_.cancel();
@@ -86,17 +87,17 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   asio::awaitable<void> accept() {
     tcp::socket socket(acceptor_.get_executor());
     const auto [error] = co_await acceptor_.async_accept(socket, asio::as_tuple(asio::use_awaitable));
-    if (error == asio::error::operation_aborted || serving_->stopping) co_return;
+    if (error == asio::error::operation_aborted || stopping_) co_return;
     if (error == asio::error::connection_aborted) co_return;  // the client went away while it waited
     if (error) {
-      serving_->report("cannot accept a connection: " + error.message());
+      if (on_error_) on_error_("cannot accept a connection: " + error.message());
       asio::steady_timer rest(acceptor_.get_executor(), kShortOfResources);
       co_await rest.async_wait(asio::as_tuple(asio::use_awaitable));
       co_return;
     }
-    auto connection = Connection::create(std::move(socket), serving_);
+    const auto connection = make_(std::move(socket));
     connections_.insert(connection);
-    if (connections_.size() >= serving_->limits.connections) make_room(connection);
+    if (connections_.size() >= most_) make_room(connection);
     auto ended = [self = shared_from_this(), connection](std::exception_ptr) {
       self->connections_.erase(connection);
       self->changed_.cancel();
@@ -120,7 +121,10 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   tcp::acceptor acceptor_;
   asio::steady_timer changed_;
   asio::steady_timer grace_;
-  std::shared_ptr<Serving> serving_;
+  Server::MakeConnection make_;
+  std::size_t most_;
+  std::function<void(const std::string&)> on_error_;
+  bool stopping_ = false;
   std::set<std::shared_ptr<Connection>> connections_;
 };
 
@@ -169,6 +173,13 @@ Result<HostPort> parse(std::string_view listen) {
 
 Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, std::string_view listen, Router router, ServerLimits limits,
                                                std::function<void(const std::string&)> on_error) {
+  const auto serving = std::make_shared<const Serving>(Serving{std::move(router), limits, on_error});
+  auto make = [serving](tcp::socket socket) { return Connection::create(std::move(socket), serving); };
+  return Server::listen(std::move(executor), listen, std::move(make), limits.connections, std::move(on_error));
+}
+
+Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, std::string_view listen, MakeConnection make,
+                                               std::size_t connections, std::function<void(const std::string&)> on_error) {
   const auto wanted = parse(listen);
   if (!wanted) return wanted.error();
   boost::system::error_code error;
@@ -179,8 +190,7 @@ Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, s
                                      "); choose another with --listen."};
   }
 
-  auto serving = std::make_shared<Serving>(Serving{std::move(router), limits, std::move(on_error)});
-  auto acceptor = std::make_shared<Acceptor>(executor, std::move(serving));
+  auto acceptor = std::make_shared<Acceptor>(executor, std::move(make), connections, std::move(on_error));
   error = acceptor->bind(found.begin()->endpoint());
   if (error == asio::error::address_in_use) {
     return Error{Errc::kAddressInUse, "Another process listens on " + std::string(listen) + "; choose another with --listen."};

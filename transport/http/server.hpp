@@ -6,14 +6,18 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace runfold::http {
+
+class Connection;
 
 struct ServerLimits {
   std::size_t header_bytes = 16 * 1024;
@@ -39,6 +43,11 @@ class Server {
   /// Errors: kAddressInUse names the address and says to choose another with --listen; kInvalid names what is wrong with it.
   [[nodiscard]] static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor, std::string_view listen, Router router,
                                                               ServerLimits limits = {},
+                                                              std::function<void(const std::string&)> on_error = {});
+  /// The same with connections of another kind, at most so many at a time.
+  using MakeConnection = std::function<std::shared_ptr<Connection>(boost::asio::ip::tcp::socket)>;
+  [[nodiscard]] static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor, std::string_view listen,
+                                                              MakeConnection make, std::size_t connections,
                                                               std::function<void(const std::string&)> on_error = {});
   /// Closes every connection.
   virtual ~Server() = default;

@@ -84,6 +84,10 @@ bool is_token(std::string_view text) noexcept {
          std::all_of(text.begin(), text.end(), [](char c) { return is_alphanumeric(c) || kOthers.find(c) != std::string_view::npos; });
 }
 
+bool is_idempotent(std::string_view method) noexcept {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
+}
+
 bool is_field_value(std::string_view text) noexcept {
   return std::all_of(text.begin(), text.end(), [](char c) { return c == '\t' || (static_cast<std::uint8_t>(c) >= 0x20 && c != 0x7F); });
 }

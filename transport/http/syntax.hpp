@@ -14,6 +14,9 @@ namespace runfold::http {
 /// A method or a field name: RFC 9110 token.
 [[nodiscard]] bool is_token(std::string_view text) noexcept;
 
+/// A method whose request may be sent twice: the second time changes nothing more (RFC 9110, 9.2.2).
+[[nodiscard]] bool is_idempotent(std::string_view method) noexcept;
+
 /// A field value that cannot end its line: no control characters but tab.
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 

@@ -1,9 +1,9 @@
 // Whom the client trusts, and what it says of those whom it does not.
 #include "transport/http/client.hpp"
 
-#include "tests/support/certificate.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/raw_socket.hpp"
+#include "tests/support/tls_server.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,92 +20,11 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using test::PemFile;
+using test::TlsServer;
 using testing::AllOf;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
-
-/// Answers every request of every connection with the same bytes; `polite` ends a connection as TLS asks.
-class TlsServer {
- public:
-  explicit TlsServer(const test::Certificate& certificate, std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                     bool keeps = true, bool polite = true)
-      : answer_(std::move(answer)),
-        keeps_(keeps),
-        polite_(polite),
-        acceptor_(context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
-    tls_.use_certificate(asio::buffer(certificate.certificate_pem), asio::ssl::context::pem);
-    tls_.use_private_key(asio::buffer(certificate.key_pem), asio::ssl::context::pem);
-    port_ = std::to_string(acceptor_.local_endpoint().port());
-    asio::co_spawn(context_, accept(), asio::detached);
-    thread_ = std::thread([this] { context_.run(); });
-  }
-  ~TlsServer() {
-    context_.stop();
-    thread_.join();
-  }
-
-  [[nodiscard]] const std::string& port() const { return port_; }
-  [[nodiscard]] std::vector<std::string> server_names() const {
-    const std::scoped_lock lock(mutex_);
-    return server_names_;
-  }
-
- private:
-  asio::awaitable<void> accept() {
-    for (;;) {
-      tcp::socket socket = co_await acceptor_.async_accept(asio::use_awaitable);
-      asio::co_spawn(context_, serve(std::move(socket)), asio::detached);
-    }
-  }
-
-  asio::awaitable<void> serve(tcp::socket socket) {
-    asio::ssl::stream<tcp::socket> stream(std::move(socket), tls_);
-    const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
-    {
-      const std::scoped_lock lock(mutex_);
-      const char* const name = SSL_get_servername(stream.native_handle(), TLSEXT_NAMETYPE_host_name);
-      server_names_.emplace_back(name == nullptr ? "none" : name);
-    }
-    if (refused) co_return;
-    std::string bytes;
-    do {
-      const auto [error, size] =
-          co_await asio::async_read_until(stream, asio::dynamic_buffer(bytes), "\r\n\r\n", asio::as_tuple(asio::use_awaitable));
-      if (error) co_return;
-      bytes.erase(0, size);
-      co_await asio::async_write(stream, asio::buffer(answer_), asio::as_tuple(asio::use_awaitable));
-    } while (keeps_);
-    if (polite_) co_await stream.async_shutdown(asio::as_tuple(asio::use_awaitable));
-  }
-
-  std::string answer_;
-  bool keeps_;
-  bool polite_;
-  mutable std::mutex mutex_;
-  std::vector<std::string> server_names_;
-  asio::io_context context_{1};
-  asio::ssl::context tls_{asio::ssl::context::tls_server};
-  tcp::acceptor acceptor_;
-  std::string port_;
-  std::thread thread_;
-};
-
-/// A file that lives as long as this.
-class PemFile {
- public:
-  explicit PemFile(const std::string& text) {
-    std::string name = (std::filesystem::temp_directory_path() / "runfold-test-XXXXXX").string();
-    const int descriptor = ::mkstemp(name.data());
-    EXPECT_EQ(::write(descriptor, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-    ::close(descriptor);
-    path_ = name;
-  }
-  ~PemFile() { std::filesystem::remove(path_); }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 Result<Response> get(const std::string& url, const std::string& ca_file) {
   ClientOptions options;
