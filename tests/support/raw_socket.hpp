@@ -52,6 +52,17 @@ class RawSocket {
     return true;
   }
 
+  /// Sends what the kernel takes at once, and says how much.
+  std::size_t send_some(std::string_view text) {
+    const ssize_t sent = ::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  }
+  /// Whether the kernel takes more within `limit_ms`.
+  [[nodiscard]] bool is_writable(int limit_ms) const {
+    pollfd waited{descriptor_, POLLOUT, 0};
+    return ::poll(&waited, 1, limit_ms) > 0;
+  }
+
   struct Response {
     int status = 0;  ///< 0: the connection ended before a whole response
     std::string head;
@@ -98,6 +109,14 @@ class RawSocket {
       if (!more()) return std::string::npos;
     }
   }
+  /// Reads until so many bytes are there. False: the connection ended before.
+  [[nodiscard]] bool wait_for(std::size_t bytes) {
+    while (unread_.size() < bytes) {
+      if (!more()) return false;
+    }
+    return true;
+  }
+  /// As many as are there, up to `bytes`.
   [[nodiscard]] std::string take(std::size_t bytes) {
     std::string taken = unread_.substr(0, bytes);
     unread_.erase(0, bytes);

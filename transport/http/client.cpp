@@ -66,7 +66,7 @@ class ClientImpl final : public Client {
  private:
   asio::awaitable<Result<Exchanged>> attempt_send(const ClientRequest& request, const std::string& head, const Url& url,
                                                   asio::ssl::context* tls, Attempt& attempt) {
-    if (!options_.reuse_only_if_idempotent || is_idempotent(request.method)) attempt.link = take_idle(key(url));
+    attempt.link = take_idle(key(url));
     if (attempt.link) {
       auto exchanged = co_await exchange(request, head, url, options_, attempt);
       const bool found_dead = !exchanged && exchanged.error().code == Errc::kBroken && !attempt.response_begun && !attempt.aborted;

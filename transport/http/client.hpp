@@ -26,8 +26,6 @@ struct ClientOptions {
   /// A PEM file of further certificate authorities. Empty: the system's alone.
   std::string ca_file;
   std::string user_agent = "runfold";
-  /// Opens a connection for each request that is not idempotent: none of them fails because a kept one was just closed.
-  bool reuse_only_if_idempotent = false;
 };
 
 struct ClientRequest {
@@ -39,9 +37,6 @@ struct ClientRequest {
   std::string method = "GET";
   /// http:// or https://
   std::string url;
-  /// Sent as it is in the place of the URL's path and query; empty: those are sent. Begins with a slash, holds no control
-  /// character and no space.
-  std::string target;
   Fields fields;
   std::string body;
 };

@@ -9,7 +9,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include <algorithm>
 #include <optional>
 
 namespace runfold::http {
@@ -107,10 +106,6 @@ class ResponseReader {
   std::string why_;
 };
 
-bool is_target(std::string_view text) {
-  return text.starts_with('/') && std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c != 0x7F; });
-}
-
 }  // namespace
 
 Result<std::string> request_head(const ClientRequest& request, const Url& url, const ClientOptions& options) {
@@ -118,9 +113,7 @@ Result<std::string> request_head(const ClientRequest& request, const Url& url, c
     return Error{Errc::kInvalid, "The request to " + url.host_port() + " cannot be sent: " + what + "."};
   };
   if (!is_token(request.method)) return invalid("its method is not one word");
-  if (!request.target.empty() && !is_target(request.target))
-    return invalid("its target does not begin with a slash, or holds a control character or a space");
-  std::string head = request.method + " " + (request.target.empty() ? url.target : request.target) + " HTTP/1.1\r\n";
+  std::string head = request.method + " " + url.target + " HTTP/1.1\r\n";
   const Fields& fields = request.fields;
   if (!fields.get("Host")) head += "Host: " + url.host_field() + "\r\n";
   if (!fields.get("User-Agent") && !options.user_agent.empty()) {

@@ -80,21 +80,6 @@ TEST(Client, SendsMethodTargetFieldsAndBody) {
   EXPECT_EQ(send_blocking({"HEAD", server.url("/")}, 20s).value().body, "");
 }
 
-TEST(Client, SendsATargetAsItIs) {
-  HttpServer server(echo_router());
-  ClientRequest request{"GET", "http://user:pass@" + server.address() + "/elsewhere"};
-  for (const char* target : {"/a|b[1]{2}\"^?q=[x]|{\"^}", "/%FF?d=caf%E9&z=%00", "//a/../b"}) {
-    request.target = target;
-    EXPECT_THAT(send_blocking(request, 20s).value().body, testing::StartsWith("GET " + request.target + "\n"));
-  }
-  for (const std::string target : {"a", "*", "/a b", "/a\r\nX: y", "/a\x7F", "/\t"}) {
-    request.target = target;
-    const auto refused = send_blocking(request, 20s);
-    ASSERT_FALSE(refused) << target;
-    EXPECT_EQ(refused.error().code, Errc::kInvalid) << target;
-  }
-}
-
 TEST(Client, TurnsUserAndPasswordIntoBasicAuthorization) {
   HttpServer server(echo_router());
   EXPECT_THAT(send_blocking({"GET", "http://us%3Aer:pass@" + server.address() + "/"}, 20s).value().body,
@@ -367,30 +352,6 @@ TEST(Client, DoesNotSendAgainWhatIsNotIdempotent) {
   ASSERT_FALSE(*outcome);
   EXPECT_EQ(outcome->error().code, Errc::kBroken);
   EXPECT_EQ(requests, 0);
-}
-
-TEST(Client, OpensAConnectionForWhatIsNotIdempotentWhenToldTo) {
-  RawListener listener;
-  ClientOptions options;
-  options.reuse_only_if_idempotent = true;
-  int posts_on_second = 0;
-  Played server([&] {
-    RawSocket first = listener.accept();
-    EXPECT_TRUE(read_request(first));
-    first.send(kOk);
-    RawSocket second = listener.accept();
-    posts_on_second += read_request(second) ? 1 : 0;
-    second.send(kOk);
-  });
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    const auto client = Client::create(executor, options);
-    ClientRequest get{"GET", listener.url("/")};
-    EXPECT_TRUE(co_await client->send(get, 20s));
-    ClientRequest post{"POST", listener.url("/")};
-    const auto sent = co_await client->send(post, 20s);
-    EXPECT_TRUE(sent) << sent.error().message;
-  });
-  EXPECT_EQ(posts_on_second, 1);
 }
 
 TEST(Client, DoesNotSendAgainWhenAByteCameBack) {
