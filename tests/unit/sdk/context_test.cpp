@@ -114,7 +114,9 @@ TEST_F(Contexts, ARunStartedInAStepIsAChildInItsTrace) {
   environment.set("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   environment.set("TRACESTATE", "vendor=1");
   auto producer = make();
-  producer->run({.run_id = "outer"}, [&producer](runfold::Run& outer) {
+  producer->run({.run_id = "outer"}, [&](runfold::Run& outer) {
+    environment.set("TRACEPARENT", "00-11111111111111111111111111111111-2222222222222222-01");
+    environment.set("TRACESTATE", "vendor=2");
     outer.step("delegate", [&](Step& step) {
       const runfold::Run inner = producer->start_run({.run_id = "inner"});
       EXPECT_EQ(inner.traceparent().substr(0, 36), step.traceparent().substr(0, 36));
