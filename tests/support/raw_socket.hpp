@@ -8,9 +8,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -109,18 +111,18 @@ class RawSocket {
       if (!more()) return std::string::npos;
     }
   }
-  /// Reads until so many bytes are there. False: the connection ended before.
-  [[nodiscard]] bool wait_for(std::size_t bytes) {
-    while (unread_.size() < bytes) {
-      if (!more()) return false;
-    }
-    return true;
-  }
   /// As many as are there, up to `bytes`.
   [[nodiscard]] std::string take(std::size_t bytes) {
     std::string taken = unread_.substr(0, bytes);
     unread_.erase(0, bytes);
     return taken;
+  }
+  /// What comes next, as far as there is space for it. 0: the connection ended.
+  [[nodiscard]] std::size_t take_into(std::span<char> space) {
+    const std::string early = take(std::min(space.size(), unread_.size()));
+    if (!early.empty()) return early.copy(space.data(), early.size());
+    const ssize_t got = ::recv(descriptor_, space.data(), space.size(), 0);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
   }
   /// Everything to the end of the connection.
   [[nodiscard]] std::string rest() {

@@ -6,8 +6,12 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstring>
 #include <fstream>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -45,18 +49,19 @@ const std::string& block() {
   return bytes;
 }
 
-/// Reads `bytes` of it and says whether they are the pattern.
+/// Reads `bytes` of it and says whether they are the pattern. Allocates nothing: only what the proxy takes is to be seen.
 bool takes_pattern(RawSocket& from, std::size_t bytes) {
+  static std::array<char, 64 * 1024> space;
   for (std::size_t done = 0; done < bytes;) {
-    if (!from.wait_for(1)) return false;
-    const std::string got = from.take(bytes - done);
-    for (std::size_t at = 0; at < got.size();) {
+    const std::size_t got = from.take_into(std::span(space).first(std::min(space.size(), bytes - done)));
+    if (got == 0) return false;
+    for (std::size_t at = 0; at < got;) {
       const std::size_t begin = (done + at) % block().size();
-      const std::size_t size = std::min(got.size() - at, block().size() - begin);
-      if (got.compare(at, size, block(), begin, size) != 0) return false;
+      const std::size_t size = std::min(got - at, block().size() - begin);
+      if (std::memcmp(space.data() + at, block().data() + begin, size) != 0) return false;
       at += size;
     }
-    done += got.size();
+    done += got;
   }
   return true;
 }
