@@ -1,0 +1,14 @@
+// Finds, in one pass, what names and patterns say is a secret.
+#pragma once
+
+#include "producer/redact/found.hpp"
+#include "producer/redact/names.hpp"
+
+#include <string_view>
+
+namespace runfold::redact {
+
+/// Most of a text is passed over 16 bytes at a time: only a few characters can be the beginning of something.
+void find_by_names_and_patterns(std::string_view text, const Names& names, Found& found);
+
+}  // namespace runfold::redact
