@@ -3,7 +3,9 @@
 
 #include "cli/duration.hpp"
 #include "cli/kafka_flags.hpp"
+#include "cli/redaction_flags.hpp"
 #include "cli/table.hpp"
+#include "producer/redact/records.hpp"
 #include "runfold/v1/operation.pb.h"
 #include "transport/kafka/producer.hpp"
 #include "transport/kafka/topics.hpp"
@@ -27,6 +29,7 @@ constexpr std::size_t kIdBytes = 200;
 
 struct Flags {
   KafkaFlags kafka;
+  RedactionFlags redaction;
   std::string topic = kafka::TopicNames{}.operations;
   std::string id;
   std::string name;
@@ -66,8 +69,12 @@ Outcome<v1::Operation> operation_of(const Flags& flags) {
 
 Outcome<> send(const Flags& flags) {
   if (!flags.remove && flags.status.empty()) return Failure{kUsage, "--status is missing; or remove the operation with --remove"};
-  const auto operation = operation_of(flags);
+  auto operation = operation_of(flags);
   if (!operation) return operation.error();
+  const auto redactor = make_redactor(flags.redaction);
+  if (!redactor) return redactor.error();
+  if ((*redactor)->holds_registered(flags.id)) return Failure{kUsage, "--id holds a registered secret; it would be the record's key"};
+  redact::redact(**redactor, *operation);
   const auto limit = parse_duration(flags.timeout);
   if (!limit) return Failure{kUsage, "--timeout \"" + printable(flags.timeout) + "\" is not a duration; write for example 10s"};
   kafka::Properties properties;
@@ -115,6 +122,7 @@ void add_emit_operation(CLI::App& emit, Invocation& invocation) {
       ->type_name("DURATION")
       ->capture_default_str();
   add_kafka_flags(*command, flags->kafka);
+  add_redaction_flags(*command, flags->redaction);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
       const auto sent = send(*flags);

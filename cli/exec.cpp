@@ -5,6 +5,7 @@
 #include "cli/duration.hpp"
 #include "cli/identity_flags.hpp"
 #include "cli/kafka_flags.hpp"
+#include "cli/redaction_flags.hpp"
 #include "cli/table.hpp"
 
 #include <CLI/CLI.hpp>
@@ -21,8 +22,8 @@ namespace {
 constexpr const char* kFooter = R"(
 The command stands behind --: runfold exec [OPTIONS] -- COMMAND [ARGUMENTS...]
 
-What COMMAND writes to stdout and stderr comes out unchanged and is recorded line by line; its exit code is ours (128 + N
-when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to the command; after its end
+What COMMAND writes to stdout and stderr comes out unchanged and is recorded line by line, secrets replaced by "[redacted]";
+its exit code is ours (128 + N when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to the command; after its end
 records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered at all.
 
 COMMAND finds RUNFOLD_INTAKE_URL and RUNFOLD_INTAKE_TOKEN (POST /v1/job/log and /v1/events), RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT,
@@ -34,12 +35,14 @@ not taken; --run-id and --attempt are. It keeps connector, version and site, and
 Examples:
   runfold exec --connector invoices -- ./invoices-export --full
   runfold exec --timeout 2h --site acme -- php connector.php
+  runfold exec --redact-env DB_PASSWORD --redact-file /run/secrets/all -- ./job
   runfold exec --container-api https://api.example.com/v2 -- python3 sync.py
   runfold exec -X security.protocol=SASL_SSL --kafka-config /etc/runfold/kafka.properties -- ./job)";
 
 struct Flags {
   IdentityFlags identity;
   KafkaFlags kafka;
+  RedactionFlags redaction;
   std::string account;
   std::string timeout;
   std::string kill_grace = "10s";
@@ -89,6 +92,9 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   if (const auto applied = apply_new_run_flags(flags.identity, options.settings, options.run); !applied) return applied.error();
   if (options.settings.connector_id.empty()) options.settings.connector_id = name_of_command(command);
   if (const auto applied = apply_kafka_flags(flags.kafka, options.settings.kafka); !applied) return applied.error();
+  auto redactor = make_redactor(flags.redaction);
+  if (!redactor) return redactor.error();
+  options.settings.redactor = std::move(*redactor);
   options.run.account = flags.account;
   if (!flags.timeout.empty()) {
     const auto timeout = duration_of("--timeout", flags.timeout);
@@ -142,6 +148,7 @@ void add_exec(CLI::App& app, Invocation& invocation) {
       ->option_text("SIZE");
   command->add_flag("--no-record-stdout", flags->no_stdout, "Leave stdout alone: not recorded, not piped");
   command->add_flag("--no-record-stderr", flags->no_stderr, "Leave stderr alone: not recorded, not piped");
+  add_redaction_flags(*command, flags->redaction);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
       auto options = options_of(*flags, invocation.command);

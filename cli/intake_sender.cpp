@@ -1,7 +1,7 @@
 // Sends records through the loopback intake of the runfold exec around us.
 #include "cli/sender.hpp"
 #include "cli/table.hpp"
-#include "producer/agent/text.hpp"
+#include "producer/redact/records.hpp"
 #include "transport/http/client.hpp"
 
 #include <boost/json.hpp>
@@ -19,10 +19,13 @@ constexpr std::size_t kBodyBytes = 256 * 1024;
 
 class IntakeSender final : public Sender {
  public:
-  IntakeSender(std::string url, std::string token, std::string run_id, std::chrono::milliseconds limit)
-      : url_(std::move(url)), token_(std::move(token)), run_id_(std::move(run_id)), limit_(limit) {}
+  IntakeSender(std::string url, std::string token, std::string run_id, std::shared_ptr<const redact::Redactor> redactor,
+               std::chrono::milliseconds limit)
+      : url_(std::move(url)), token_(std::move(token)), run_id_(std::move(run_id)), redactor_(std::move(redactor)), limit_(limit) {}
 
+  // The runfold exec around us does not know what was registered here.
   Outcome<> event(v1::SyncEvent event) override {
+    if (auto clean = redact::redacted(*redactor_, event)) event = std::move(*clean);
     std::string text;
     const auto status = google::protobuf::util::MessageToJsonString(event, &text);
     if (!status.ok()) return Failure{kUsage, "the event cannot be written as JSON: " + std::string(status.message())};
@@ -30,6 +33,7 @@ class IntakeSender final : public Sender {
   }
 
   Outcome<> log(v1::LogRecord record) override {
+    if (auto clean = redact::redacted(*redactor_, record)) record = std::move(*clean);
     json::object object{{"level", static_cast<int>(record.severity()) - 1}, {"message", record.message()}};
     if (!record.step_id().empty()) object["step"] = record.step_id();
     if (!record.detail_json().empty()) {
@@ -83,11 +87,12 @@ class IntakeSender final : public Sender {
     return {};
   }
 
-  [[nodiscard]] std::string shown() const { return printable(agent::without_credentials(url_)); }
+  [[nodiscard]] std::string shown() const { return printable(redact::without_credentials(url_)); }
 
   std::string url_;
   std::string token_;
   std::string run_id_;
+  std::shared_ptr<const redact::Redactor> redactor_;
   std::chrono::milliseconds limit_;
   std::string path_;
   std::string body_;
@@ -97,9 +102,10 @@ class IntakeSender final : public Sender {
 
 }  // namespace
 
-std::unique_ptr<Sender> make_intake_sender(std::string url, std::string token, std::string run_id, std::chrono::milliseconds limit) {
+std::unique_ptr<Sender> make_intake_sender(std::string url, std::string token, std::string run_id,
+                                           std::shared_ptr<const redact::Redactor> redactor, std::chrono::milliseconds limit) {
   while (url.ends_with('/')) url.pop_back();
-  return std::make_unique<IntakeSender>(std::move(url), std::move(token), std::move(run_id), limit);
+  return std::make_unique<IntakeSender>(std::move(url), std::move(token), std::move(run_id), std::move(redactor), limit);
 }
 
 }  // namespace runfold::cli

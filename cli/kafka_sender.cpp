@@ -92,7 +92,8 @@ class KafkaSender final : public Sender {
 
 }  // namespace
 
-Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std::chrono::milliseconds limit) {
+Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std::shared_ptr<redact::Redactor> redactor,
+                                                   std::chrono::milliseconds limit) {
   Settings settings;
   RunOptions options;
   if (const auto applied = apply_identity_flags(flags.identity, settings, options); !applied) return applied.error();
@@ -100,6 +101,7 @@ Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std
   if (const auto applied = apply_kafka_flags(flags.kafka, settings.kafka); !applied) return applied.error();
   const std::string servers = settings.kafka.get("bootstrap.servers").value_or("");
   if (servers.empty()) return Failure{kConfiguration, "no Kafka is configured; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers"};
+  settings.redactor = std::move(redactor);
   options.joined = true;
   settings.heartbeat_interval = std::chrono::milliseconds(0);
   // One line at the end says what was not delivered.

@@ -3,7 +3,7 @@
 
 #include "cli/duration.hpp"
 #include "cli/table.hpp"
-#include "producer/agent/text.hpp"
+#include "producer/redact/redactor.hpp"
 #include "transport/http/client.hpp"
 #include "transport/kafka/embedded_broker.hpp"
 
@@ -27,7 +27,7 @@ std::string shown(std::string url) {
   const std::size_t scheme = url.find("://");
   const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
   if (const std::size_t at = url.rfind('@'); at != std::string::npos && at >= begin) url.erase(begin, at + 1 - begin);
-  return printable(agent::without_credentials(url));
+  return printable(redact::without_credentials(url));
 }
 
 /// What a response that is not a 200 means for the person who asked.

@@ -22,6 +22,7 @@ std::string environment_of(const char* name) {
 void add_sender_flags(CLI::App& command, SenderFlags& flags) {
   add_identity_flags(command, flags.identity);
   add_kafka_flags(command, flags.kafka);
+  add_redaction_flags(command, flags.redaction);
   command.add_option("--timeout", flags.timeout, "How long it may take until all is acknowledged")
       ->type_name("DURATION")
       ->capture_default_str();
@@ -30,13 +31,15 @@ void add_sender_flags(CLI::App& command, SenderFlags& flags) {
 Outcome<std::unique_ptr<Sender>> make_sender(const SenderFlags& flags) {
   const auto limit = parse_duration(flags.timeout);
   if (!limit) return Failure{kUsage, "--timeout \"" + printable(flags.timeout) + "\" is not a duration; write for example 10s"};
+  auto redactor = make_redactor(flags.redaction);
+  if (!redactor) return redactor.error();
   const std::string intake_url = environment_of("RUNFOLD_INTAKE_URL");
   const std::string intake_run = environment_of("RUNFOLD_RUN_ID");
   const bool same_run = flags.identity.run_id.empty() || flags.identity.run_id == intake_run;
   if (!intake_url.empty() && same_run && flags.kafka.bootstrap_servers.empty()) {
-    return make_intake_sender(intake_url, environment_of("RUNFOLD_INTAKE_TOKEN"), intake_run, *limit);
+    return make_intake_sender(intake_url, environment_of("RUNFOLD_INTAKE_TOKEN"), intake_run, std::move(*redactor), *limit);
   }
-  return make_kafka_sender(flags, *limit);
+  return make_kafka_sender(flags, std::move(*redactor), *limit);
 }
 
 }  // namespace runfold::cli

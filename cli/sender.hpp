@@ -3,6 +3,7 @@
 
 #include "cli/identity_flags.hpp"
 #include "cli/kafka_flags.hpp"
+#include "cli/redaction_flags.hpp"
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 
@@ -15,6 +16,7 @@ namespace runfold::cli {
 struct SenderFlags {
   IdentityFlags identity;
   KafkaFlags kafka;
+  RedactionFlags redaction;
   /// How long it may take until all is acknowledged.
   std::string timeout = "10s";
 };
@@ -43,7 +45,8 @@ class Sender {
 
 // The two of them.
 [[nodiscard]] std::unique_ptr<Sender> make_intake_sender(std::string url, std::string token, std::string run_id,
-                                                         std::chrono::milliseconds limit);
-[[nodiscard]] Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std::chrono::milliseconds limit);
+                                                         std::shared_ptr<const redact::Redactor> redactor, std::chrono::milliseconds limit);
+[[nodiscard]] Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std::shared_ptr<redact::Redactor> redactor,
+                                                                 std::chrono::milliseconds limit);
 
 }  // namespace runfold::cli

@@ -22,12 +22,23 @@ namespace {
 constexpr int kQuietMs = 1000;
 constexpr std::size_t kReadBytes = 128 * 1024;
 
+LineSplitter::WholeUntil whole_until(std::shared_ptr<const redact::Redactor> redactor) {
+  if (!redactor) return {};
+  return [redactor = std::move(redactor)](std::string_view text) { return redactor->whole_until(text); };
+}
+
+HeadAndTail::CutOff cut_off(std::shared_ptr<const redact::Redactor> redactor) {
+  if (!redactor) return {};
+  return [redactor = std::move(redactor)](std::string_view text) { return redactor->cut_off(text); };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Capture>> Capture::start(Descriptor from, CaptureOptions options, OnRecord on_record, OnEnd on_end) {
   auto wake = make_wake();
   if (!wake) return wake.error();
-  std::unique_ptr<Capture> capture(new Capture(std::move(from), std::move(*wake), options, std::move(on_record), std::move(on_end)));
+  std::unique_ptr<Capture> capture(
+      new Capture(std::move(from), std::move(*wake), std::move(options), std::move(on_record), std::move(on_end)));
   try {
     capture->thread_ = std::thread([self = capture.get()] { self->run(); });
   } catch (const std::system_error& error) {
@@ -39,13 +50,16 @@ Result<std::unique_ptr<Capture>> Capture::start(Descriptor from, CaptureOptions 
 Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRecord on_record, OnEnd on_end)
     : from_(std::move(from)),
       wake_(std::move(wake)),
-      options_(options),
+      options_(std::move(options)),
       on_end_(std::move(on_end)),
-      records_(options.stream, options.line_bytes, std::move(on_record)),
-      splitter_(options.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); }) {
-  if (!options.limits) return;
+      records_(options_.stream, options_.line_bytes, std::move(on_record)),
+      splitter_(
+          options_.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); },
+          whole_until(options_.redactor)) {
+  if (!options_.limits) return;
   ends_.emplace(
-      *options.limits, [this](std::string_view bytes) { splitter_.feed(bytes); }, [this](const HeadAndTail::Gap& gap) { record_gap(gap); });
+      *options_.limits, [this](std::string_view bytes) { splitter_.feed(bytes); }, [this](const HeadAndTail::Gap& gap) { record_gap(gap); },
+      cut_off(options_.redactor));
 }
 
 Capture::~Capture() {
@@ -60,7 +74,7 @@ void Capture::drain_and_end() noexcept {
 void Capture::run() {
   pass_on_until_end();
   if (ends_) ends_->finish();
-  splitter_.flush();
+  splitter_.end();
   records_.flush();
   from_.close();
   ended_.store(true, std::memory_order_release);
@@ -110,8 +124,8 @@ void Capture::record(std::string_view bytes) {
 }
 
 void Capture::record_gap(const HeadAndTail::Gap& gap) {
-  splitter_.flush();
-  records_.left_out(gap, std::chrono::system_clock::now());
+  const std::size_t dropped = splitter_.cut();
+  records_.left_out({.bytes = gap.bytes + dropped, .lines = gap.lines}, std::chrono::system_clock::now());
 }
 
 bool Capture::write_on(std::string_view bytes) {

@@ -5,6 +5,7 @@
 #include "producer/agent/error.hpp"
 #include "producer/agent/head_and_tail.hpp"
 #include "producer/agent/lines.hpp"
+#include "producer/redact/redactor.hpp"
 #include "runfold/v1/log.pb.h"
 
 #include <atomic>
@@ -25,6 +26,8 @@ struct CaptureOptions {
   std::size_t line_bytes = 64 * 1024;
   /// How much of the stream is recorded, its first and its last bytes; absent: all of it.
   std::optional<HeadAndTail::Limits> limits = {};
+  /// Says where a line may be cut so that no secret is. Null: anywhere.
+  std::shared_ptr<const redact::Redactor> redactor = {};
 };
 
 /// A thread that reads a pipe and writes what it read to our own stream before anything else is done with it.

@@ -248,7 +248,10 @@ void Execution::open_intake() {
   intake_options.run_id = run_->run_id();
   auto listening = Intake::listen(io_.get_executor(), sink_, std::move(intake_options));
   if (!listening) warn(listening.error().message + "; the command runs without RUNFOLD_INTAKE_URL");
-  if (listening) intake_ = std::move(*listening);
+  if (!listening) return;
+  intake_ = std::move(*listening);
+  // A random token is nothing that could be refused.
+  static_cast<void>(options_.settings.redactor->add(intake_->token()));
 }
 
 Result<void> Execution::prepare() {
@@ -268,7 +271,7 @@ Result<void> Execution::prepare() {
 
   supervision_.emplace(io_, child_,
                        SupervisionOptions{options_.timeout, options_.kill_grace, options_.output_grace, options_.stdout_fd,
-                                          options_.stderr_fd, options_.stdout_bytes});
+                                          options_.stderr_fd, options_.stdout_bytes, options_.settings.redactor});
   if (auto started = supervision_->start(sink_); !started) {
     run_->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, started.error().message});
     close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);

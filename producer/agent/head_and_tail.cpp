@@ -13,8 +13,8 @@ std::uint64_t lines_in(std::string_view bytes) {
 
 }  // namespace
 
-HeadAndTail::HeadAndTail(Limits limits, OnBytes on_bytes, OnGap on_gap)
-    : limits_(limits), on_bytes_(std::move(on_bytes)), on_gap_(std::move(on_gap)) {}
+HeadAndTail::HeadAndTail(Limits limits, OnBytes on_bytes, OnGap on_gap, CutOff cut_off)
+    : limits_(limits), on_bytes_(std::move(on_bytes)), on_gap_(std::move(on_gap)), cut_off_(std::move(cut_off)) {}
 
 void HeadAndTail::feed(std::string_view bytes) {
   if (in_head_) {
@@ -57,6 +57,7 @@ void HeadAndTail::finish() {
     // The line that the tail begins in is not whole.
     const std::size_t newline = kept.find('\n');
     if (newline != std::string_view::npos) kept.remove_prefix(newline + 1);
+    if (cut_off_) kept.remove_prefix(cut_off_(kept));
     on_gap_({.bytes = kept_bytes_ - kept.size(), .lines = kept_lines_ - lines_in(kept)});
   }
   if (!kept.empty()) on_bytes_(kept);

@@ -26,7 +26,11 @@ class HeadAndTail {
   using OnBytes = std::function<void(std::string_view)>;
   using OnGap = std::function<void(const Gap&)>;
 
-  HeadAndTail(Limits limits, OnBytes on_bytes, OnGap on_gap);
+  /// How much of the end's beginning may be the rest of a secret that the gap cut in two, see Redactor::cut_off(): it belongs to
+  /// the gap.
+  using CutOff = std::function<std::size_t(std::string_view)>;
+
+  HeadAndTail(Limits limits, OnBytes on_bytes, OnGap on_gap, CutOff cut_off = {});
 
   void feed(std::string_view bytes);
   /// The stream is at its end: gives the gap, if there is one, and what was kept.
@@ -38,6 +42,7 @@ class HeadAndTail {
   Limits limits_;
   OnBytes on_bytes_;
   OnGap on_gap_;
+  CutOff cut_off_;
   std::uint64_t given_ = 0;
   bool in_head_ = true;
   /// The last bytes behind the head, as a ring: the oldest stands at `next_` once it is full.

@@ -2,6 +2,7 @@
 #include "producer/agent/lines.hpp"
 
 #include "producer/agent/text.hpp"
+#include "producer/redact/found.hpp"
 
 #include <google/protobuf/timestamp.pb.h>
 
@@ -19,14 +20,21 @@ void set_timestamp(google::protobuf::Timestamp& to, std::chrono::system_clock::t
 
 }  // namespace
 
-LineSplitter::LineSplitter(std::size_t limit, OnLine on_line) : limit_(std::max<std::size_t>(limit, 8)), on_line_(std::move(on_line)) {}
+LineSplitter::LineSplitter(std::size_t limit, OnLine on_line, WholeUntil whole_until)
+    : limit_(std::max<std::size_t>(limit, 8)), on_line_(std::move(on_line)), whole_until_(std::move(whole_until)), room_(limit_) {}
 
 void LineSplitter::give(std::string_view bytes, bool partial) {
   on_line_(OutputLine{bytes, partial, continues_});
   continues_ = partial;
 }
 
+void LineSplitter::give_held(std::size_t size) {
+  if (size > 0) give(std::string_view(held_).substr(0, size), true);
+  held_.erase(0, size);
+}
+
 void LineSplitter::feed(std::string_view bytes) {
+  flushed_ = 0;
   while (!bytes.empty()) {
     const std::size_t newline = bytes.find('\n');
     const bool complete = newline != std::string_view::npos;
@@ -34,42 +42,53 @@ void LineSplitter::feed(std::string_view bytes) {
     bytes.remove_prefix(complete ? newline + 1 : bytes.size());
 
     // A line that lies whole in this read is given from where it lies.
-    if (!held_.empty() || !complete) {
-      while (held_.size() + part.size() > limit_) {
-        // One byte more than the limit shows whether a character ends there.
-        const std::size_t taken = limit_ + 1 - held_.size();
-        held_.append(part.substr(0, taken));
-        part.remove_prefix(taken);
-        const std::size_t cut = utf8_prefix(held_, limit_).size();
-        give(std::string_view(held_).substr(0, cut), true);
-        held_.erase(0, cut);
-      }
-      held_.append(part);
-      if (complete) {
-        give(held_, false);
-        held_.clear();
-      }
+    if (held_.empty() && complete && part.size() <= limit_) {
+      give(part, false);
       continue;
     }
-    while (part.size() > limit_) {
-      const std::string_view piece = utf8_prefix(part, limit_);
-      give(piece, true);
-      part.remove_prefix(piece.size());
+    while (held_.size() + part.size() > room_) {
+      // One byte more than there is room for shows whether a character ends there.
+      const std::size_t taken = room_ + 1 - held_.size();
+      held_.append(part.substr(0, taken));
+      part.remove_prefix(taken);
+      const std::size_t size = whole(utf8_prefix(held_, room_));
+      give_held(size);
+      room_ = size > 0 ? std::max(limit_, held_.size()) : room_ + limit_;
     }
-    give(part, false);
+    held_.append(part);
+    if (complete) {
+      give(held_, false);
+      held_.clear();
+      room_ = limit_;
+    }
   }
 }
 
 void LineSplitter::flush() {
-  if (held_.empty()) return;
-  give(held_, true);
+  give_held(whole(held_));
+  flushed_ = held_.size();
+}
+
+std::size_t LineSplitter::cut() {
+  flush();
+  const std::size_t dropped = held_.size();
   held_.clear();
+  room_ = limit_;
+  flushed_ = 0;
+  return dropped;
+}
+
+void LineSplitter::end() {
+  give_held(held_.size());
+  flushed_ = 0;
 }
 
 OutputRecords::OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record)
     : stream_(stream), trace_bytes_(trace_bytes), on_record_(std::move(on_record)) {}
 
-void OutputRecords::add(const OutputLine& line, std::chrono::system_clock::time_point arrived) {
+void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_point arrived) {
+  OutputLine line = said;
+  if (key_block_.covers(said.bytes)) line.bytes = redact::kRedacted;
   if (line.continues || stream_ != v1::LOG_STREAM_STDERR) {
     give(line, {.severity = line.continues ? severity_ : v1::SEVERITY_INFO, .message = std::string(line.bytes)}, arrived);
     return;

@@ -2,6 +2,7 @@
 #include "producer/agent/proxy.hpp"
 
 #include "producer/agent/text.hpp"
+#include "producer/redact/redactor.hpp"
 #include "transport/http/connection.hpp"
 #include "transport/http/syntax.hpp"
 #include "transport/http/tls.hpp"
@@ -38,7 +39,7 @@ v1::LogRecord make_failure_record(const http::FailedCall& call, const std::strin
   record.set_severity(v1::SEVERITY_ERROR);
   v1::ApiCall& api_call = *record.mutable_api_call();
   api_call.set_method(to_utf8(call.method));
-  api_call.set_request_uri(to_utf8(without_credentials(origin + call.target)));
+  api_call.set_request_uri(to_utf8(redact::without_credentials(origin + call.target)));
   const auto seconds = std::chrono::floor<std::chrono::seconds>(call.duration);
   api_call.mutable_duration()->set_seconds(seconds.count());
   api_call.mutable_duration()->set_nanos(static_cast<std::int32_t>((call.duration - seconds).count()));
@@ -68,11 +69,11 @@ v1::LogRecord make_failure_record(const http::FailedCall& call, const std::strin
 Result<std::unique_ptr<Proxy>> Proxy::listen(boost::asio::any_io_executor executor, RunSink sink, ProxyOptions options) {
   const auto url = boost::urls::parse_uri(options.upstream);
   if (!url || (url->scheme() != "http" && url->scheme() != "https") || url->encoded_host().empty()) {
-    return Error{Errc::kInvalid, "the Container API's URL \"" + without_credentials(options.upstream) +
+    return Error{Errc::kInvalid, "the Container API's URL \"" + redact::without_credentials(options.upstream) +
                                      "\" is not an http:// or https:// URL; set --container-api or CONTAINER_API_URL to one"};
   }
   if (url->has_query() || url->has_fragment()) {
-    return Error{Errc::kInvalid, "the Container API's URL \"" + without_credentials(options.upstream) +
+    return Error{Errc::kInvalid, "the Container API's URL \"" + redact::without_credentials(options.upstream) +
                                      "\" has a query or a fragment; give scheme, host and path only"};
   }
   const std::string origin = std::string(url->scheme()) + "://" + std::string(url->encoded_host_and_port());

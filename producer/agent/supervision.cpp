@@ -102,12 +102,13 @@ Result<void> Supervision::capture(Descriptor from, v1::LogStream stream, int to,
   CaptureOptions capture_options;
   capture_options.stream = stream;
   capture_options.to = to;
+  capture_options.redactor = options_.redactor;
   // Of stderr every line is looked at: an error must be recorded however much stands around it.
   if (stream == v1::LOG_STREAM_STDOUT) {
     capture_options.limits = {.head_bytes = options_.stdout_bytes, .tail_bytes = std::min(options_.stdout_bytes / 4, kMostTail)};
   }
   auto capture = Capture::start(
-      std::move(from), capture_options, [sink](v1::LogRecord record) { sink.log(std::move(record)); },
+      std::move(from), std::move(capture_options), [sink](v1::LogRecord record) { sink.log(std::move(record)); },
       [this] { asio::post(io_, [this] { changed_.cancel(); }); });
   if (!capture) return capture.error();
   captures_.push_back(std::move(*capture));

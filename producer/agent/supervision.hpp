@@ -34,6 +34,8 @@ struct SupervisionOptions {
   int stdout_fd = 1;
   int stderr_fd = 2;
   std::size_t stdout_bytes = 16 * 1024 * 1024;
+  /// See CaptureOptions.
+  std::shared_ptr<const redact::Redactor> redactor = {};
 };
 
 /// Thread: the event loop's. The captures' threads reach it only by posting to the loop.

@@ -1,4 +1,4 @@
-// Makes text safe to keep: valid UTF-8, bounded, without credentials.
+// Makes text safe to keep: valid UTF-8, bounded.
 #include "producer/agent/text.hpp"
 
 #include <algorithm>
@@ -39,24 +39,6 @@ std::size_t character_size(std::string_view bytes) noexcept {
 std::size_t ascii_prefix(std::string_view bytes) noexcept {
   const auto end = std::find_if(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
   return static_cast<std::size_t>(end - bytes.begin());
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return out;
-}
-
-bool names_a_credential(std::string_view parameter) {
-  static constexpr std::array<std::string_view, 12> kParts{"token",   "password", "passwd", "pwd", "secret",     "apikey",
-                                                           "api_key", "api-key",  "auth",   "jwt", "credential", "session"};
-  static constexpr std::array<std::string_view, 8> kWhole{"key",  "sig",  "signature", "x-amz-signature",
-                                                          "code", "pass", "sid",       "access_key"};
-  const std::string name = lower(parameter);
-  return std::any_of(kParts.begin(), kParts.end(), [&](std::string_view part) { return name.find(part) != std::string::npos; }) ||
-         std::find(kWhole.begin(), kWhole.end(), name) != kWhole.end();
 }
 
 }  // namespace
@@ -120,36 +102,6 @@ std::optional<v1::Severity> parse_severity(std::string_view text) noexcept {
     if (same(name)) return severity;
   }
   return std::nullopt;
-}
-
-std::string without_credentials(std::string_view url) {
-  std::string out;
-  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos && scheme < url.find_first_of("/?#")) {
-    out.append(url.substr(0, scheme + 3));
-    url.remove_prefix(scheme + 3);
-    const std::string_view authority = url.substr(0, url.find_first_of("/?#"));
-    const std::size_t at = authority.rfind('@');
-    if (at != std::string_view::npos) url.remove_prefix(at + 1);
-  }
-  const std::size_t mark = url.find('?');
-  out.append(url.substr(0, mark));
-  if (mark == std::string_view::npos) return out;
-  std::string_view query = url.substr(mark + 1);
-  char separator = '?';
-  for (;;) {
-    const std::size_t end = query.find_first_of("&;");
-    const std::string_view pair = query.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    out.push_back(separator);
-    if (equals != std::string_view::npos && names_a_credential(pair.substr(0, equals))) {
-      out.append(pair.substr(0, equals + 1)).append("***");
-    } else {
-      out.append(pair);
-    }
-    if (end == std::string_view::npos) return out;
-    separator = query[end];
-    query.remove_prefix(end + 1);
-  }
 }
 
 }  // namespace runfold::agent

@@ -1,4 +1,4 @@
-// Makes text safe to keep: valid UTF-8, bounded, without credentials.
+// Makes text safe to keep: valid UTF-8, bounded.
 #pragma once
 
 #include "runfold/v1/log.pb.h"
@@ -19,9 +19,5 @@ namespace runfold::agent {
 
 /// Severity by name ("error", "warn", "EMERG", ...) or by syslog number ("0" to "7"). Absent when it is neither.
 [[nodiscard]] std::optional<v1::Severity> parse_severity(std::string_view text) noexcept;
-
-/// A URL with its user info removed, and the values of query parameters that carry credentials (token, key, password,
-/// secret, signature, ...) replaced by "***".
-[[nodiscard]] std::string without_credentials(std::string_view url);
 
 }  // namespace runfold::agent

@@ -2,6 +2,7 @@
 #include "producer/delivery/delivery.hpp"
 
 #include "producer/delivery/fit.hpp"
+#include "producer/redact/records.hpp"
 
 #include <pthread.h>
 
@@ -62,14 +63,31 @@ bool Delivery::take(RunAccount& run, Channel channel, Queue queue) {
   return settle(run, channel, run.finished.load(std::memory_order_acquire) ? Outcome{.dropped = Drop::kLate} : queue());
 }
 
+// Redacted before they are made to fit: a cut could leave the beginning of a secret, which nobody would know.
 bool Delivery::log(RunAccount& run, const LogView& record) {
-  return take(run, Channel::kLogs, [&] { return queue_log(ring_, run, record, settings_.record_bytes); });
+  return take(run, Channel::kLogs, [&] {
+    const redact::Redactor& redactor = *settings_.redactor;
+    const auto message = redactor.replaced(record.message);
+    const auto step_id = redactor.replaced(record.step_id);
+    const auto detail_json = redactor.replaced_in_json(record.detail_json);
+    LogView clean = record;
+    if (message) clean.message = *message;
+    if (step_id) clean.step_id = *step_id;
+    if (detail_json) clean.detail_json = *detail_json;
+    return queue_log(ring_, run, clean, settings_.record_bytes);
+  });
 }
 bool Delivery::log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
-  return take(run, Channel::kLogs, [&] { return queue_log(ring_, run, record, logged_at_ns, settings_.record_bytes); });
+  return take(run, Channel::kLogs, [&] {
+    const auto clean = redact::redacted(*settings_.redactor, record);
+    return queue_log(ring_, run, clean ? *clean : record, logged_at_ns, settings_.record_bytes);
+  });
 }
 bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
-  return take(run, Channel::kEvents, [&] { return queue_event(ring_, run, event, defaults, settings_.record_bytes); });
+  return take(run, Channel::kEvents, [&] {
+    const auto clean = redact::redacted(*settings_.redactor, event);
+    return queue_event(ring_, run, clean ? *clean : event, defaults, settings_.record_bytes);
+  });
 }
 
 bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {
@@ -87,6 +105,7 @@ bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
 
 bool Delivery::finish(RunAccount& run, v1::SyncEvent completed) {
   if (run.finished.exchange(true, std::memory_order_acq_rel)) return settle(run, Channel::kEvents, {.dropped = Drop::kLate});
+  if (auto clean = redact::redacted(*settings_.redactor, completed)) completed = std::move(*clean);
   // An end that is too large even when cut tells less, but it tells.
   if (!fit(completed, settings_.record_bytes)) completed.mutable_completed()->clear_error();
   dispatcher_.finish(run, std::move(completed));

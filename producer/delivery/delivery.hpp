@@ -8,6 +8,7 @@
 #include "producer/delivery/ring.hpp"
 #include "producer/delivery/run_account.hpp"
 #include "producer/delivery/sleeper.hpp"
+#include "producer/redact/redactor.hpp"
 #include "transport/kafka/error.hpp"
 #include "transport/kafka/topics.hpp"
 
@@ -30,10 +31,14 @@ struct DeliverySettings {
   std::size_t record_bytes = 256 * 1024;
   std::chrono::milliseconds batch_age{100};
   std::size_t batch_bytes = 64 * 1024;
+  /// Replaces the secrets of every record that comes in. Never null.
+  std::shared_ptr<const redact::Redactor> redactor = std::make_shared<const redact::Redactor>();
 };
 
 /// Owns the ring and the thread that empties it.
 ///
+/// What comes in is in clear; what goes out of here, and what is kept here, has no secrets that the redactor knows. Run
+/// descriptions go out as they are.
 /// log() and event() never wait: they write into the ring or drop, and count the drop. They make a system call only to
 /// wake the delivery thread when it sleeps.
 /// Thread: any. Runs must be released before it is destroyed.

@@ -7,6 +7,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,9 @@ Logger::Logger(std::shared_ptr<const Place> place) noexcept : place_(std::move(p
 
 void Logger::log(v1::Severity severity, std::string_view message, LogFields fields, std::source_location site) {
   const auto now = std::chrono::system_clock::now();
+  // stderr may be recorded by a runfold exec around us, which does not know what was registered here.
+  const auto clean = place_ ? place_->core->redactor().replaced(message) : std::nullopt;
+  if (clean) message = *clean;
   print_line(now, severity, message);
   if (!place_) return;
   switch (is_limited(severity) ? place_->core->judge(site) : SiteLimits::Verdict::kPass) {

@@ -27,7 +27,8 @@ struct LogFields {
 /// Logs for one run, or for a step of it. Each call writes one line to stderr,
 /// "2026-05-16 14:32:11 UTC [INFO] Fetched 42 invoices from ERP", and hands one structured record to the producer.
 /// A newline inside the message is written to stderr as "\n" (backslash, n) and a carriage return as "\r": one record, one line.
-/// Nothing else is changed, a backslash neither; the record has the message as it was given.
+/// Secrets are replaced in both (Settings::redactor). Nothing else is changed, a backslash neither; the record has the message as
+/// it was given.
 ///
 /// A line of debug, info or notice for each record of the data would drown all others. So what one call site logs of these,
 /// beyond Settings::site_rate, goes to stderr alone and is counted as rate_limited; one warning a call site and run says so.

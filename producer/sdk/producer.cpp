@@ -42,6 +42,11 @@ std::optional<std::string> what_is_wrong(const Settings& settings) {
   if (auto wrong = wrong_name("connector_id", settings.connector_id, 1)) return wrong;
   if (auto wrong = wrong_name("version", settings.version, 0)) return wrong;
   if (auto wrong = wrong_name("site", settings.site, 0)) return wrong;
+  // They are the same in every record, and name the run: there they cannot be replaced.
+  for (const auto& [what, value] :
+       {std::pair("connector_id", &settings.connector_id), std::pair("version", &settings.version), std::pair("site", &settings.site)}) {
+    if (settings.redactor->holds_registered(*value)) return std::string(what) + " holds a registered secret: give it another name.";
+  }
   if (settings.queue_bytes < kMinQueueBytes) {
     return "queue_bytes is " + std::to_string(settings.queue_bytes) + ": give it at least " + std::to_string(kMinQueueBytes) + ".";
   }
@@ -71,8 +76,14 @@ ProducerReport to_report(const delivery::Report& report) {
 }
 
 // A run id as it can stand on the wire; one that cannot is mended, because a run must not fail for its name.
-std::string usable_run_id(std::string run_id) {
+std::string usable_run_id(std::string run_id, const redact::Redactor& redactor) {
   if (run_id.empty()) return random_uuid();
+  if (redactor.holds_registered(run_id)) {
+    std::string other = random_uuid();
+    print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+                           "Runfold: the run id holds a registered secret; going on as " + other);
+    return other;
+  }
   if (!wrong_name("run_id", run_id, 1)) return run_id;
   std::string mended(delivery::cut(delivery::replace_invalid_utf8(run_id), delivery::kMaxNameBytes));
   print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
@@ -106,13 +117,15 @@ kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings, Cli
   auto impl = std::make_shared<Impl>();
   impl->settings = std::move(settings);
   const Settings& checked = impl->settings;
+  if (!checked.redactor) return invalid("Cannot make a producer: redactor is null; leave it as it is, or make one.");
   if (checked.kafka.get("bootstrap.servers").value_or("").empty()) return std::unique_ptr<Producer>(new Producer(std::move(impl)));
   if (auto wrong = what_is_wrong(checked)) return invalid("Cannot make a producer: " + *wrong);
   auto started = delivery::Delivery::start({.topics = checked.topics,
                                             .queue_bytes = checked.queue_bytes,
                                             .record_bytes = std::min(checked.record_bytes, checked.queue_bytes / 8),
                                             .batch_age = checked.batch_age,
-                                            .batch_bytes = std::min(checked.batch_bytes, checked.queue_bytes / 8)},
+                                            .batch_bytes = std::min(checked.batch_bytes, checked.queue_bytes / 8),
+                                            .redactor = checked.redactor},
                                            std::move(make_client), checked.on_trouble ? checked.on_trouble : TroublePrinter());
   if (!started) return started.error();
   impl->delivery = std::move(started).value();
@@ -127,7 +140,8 @@ Producer::~Producer() {
 Run Producer::start_run(RunOptions options) {
   RunCore::About about;
   auto& description = about.description;
-  description.run_id = usable_run_id(options.run_id.empty() ? environment("RUNFOLD_RUN_ID").value_or("") : std::move(options.run_id));
+  description.run_id = usable_run_id(options.run_id.empty() ? environment("RUNFOLD_RUN_ID").value_or("") : std::move(options.run_id),
+                                     *impl_->settings.redactor);
   description.attempt = options.attempt != 0 ? options.attempt : environment_attempt().value_or(1);
   description.connector_id = impl_->settings.connector_id;
   description.version = impl_->settings.version;
@@ -145,7 +159,9 @@ Run Producer::start_run(RunOptions options) {
   // A tracestate belongs to the traceparent that it came with.
   if (parent && !given)
     description.tracestate = outer != nullptr ? outer->core->tracestate() : usable_tracestate(environment("TRACESTATE").value_or(""));
+  if (impl_->settings.redactor->holds_registered(description.tracestate)) description.tracestate.clear();
 
+  about.redactor = impl_->settings.redactor;
   about.joined = options.joined;
   about.site_rate = impl_->settings.site_rate;
   about.on_event = std::move(options.on_event);

@@ -32,6 +32,8 @@ class RunCore {
     bool joined = false;
     EventSubscriber on_event = {};
     SiteRate site_rate = {};
+    /// Not null.
+    std::shared_ptr<const redact::Redactor> redactor = {};
   };
 
   /// `delivery` is null when the producer is off.
@@ -45,6 +47,7 @@ class RunCore {
   [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }
   [[nodiscard]] const Span& span() const noexcept { return about_.span; }
   [[nodiscard]] const std::string& tracestate() const noexcept { return about_.description.tracestate; }
+  [[nodiscard]] const redact::Redactor& redactor() const noexcept { return *about_.redactor; }
   [[nodiscard]] bool joined() const noexcept { return about_.joined; }
   [[nodiscard]] std::chrono::steady_clock::time_point started() const noexcept { return started_; }
   [[nodiscard]] bool finished() const noexcept { return finished_.load(std::memory_order_acquire); }

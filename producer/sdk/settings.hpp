@@ -1,6 +1,7 @@
 // What a producer needs to know, and where it comes from.
 #pragma once
 
+#include "producer/redact/redactor.hpp"
 #include "producer/sdk/site_limits.hpp"
 #include "transport/kafka/error.hpp"
 #include "transport/kafka/properties.hpp"
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace runfold {
@@ -37,6 +39,10 @@ struct Settings {
   SiteRate site_rate;
   /// How often a run with nothing else to say sends a Heartbeat. 0: never.
   std::chrono::milliseconds heartbeat_interval{10'000};
+
+  /// Replaces secrets in all that runs say, before it is kept or sent. Register yours with redactor->add(), at any time; make
+  /// another one for names of your own. Copies of these settings share it. A subscriber in this process hears all in clear. Not null.
+  std::shared_ptr<redact::Redactor> redactor = std::make_shared<redact::Redactor>();
 
   /// Told of trouble with Kafka, from the delivery thread. Empty: one WARN line on stderr at once, and the next of its kind
   /// at a growing interval.

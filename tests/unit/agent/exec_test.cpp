@@ -435,5 +435,48 @@ TEST_P(ExecWithNoKafkaThere, ChangesNothingForTheCommand) {
 INSTANTIATE_TEST_SUITE_P(Ways, ExecWithNoKafkaThere,
                          ::testing::Values(UnansweredAddress::Kind::kRefuses, UnansweredAddress::Kind::kSilent));
 
+TEST_F(ExecTest, ARegisteredSecretPassesThroughToOurOutputAndIsNeverRecorded) {
+  // Cut by pauses into reads, and by its length into pieces of one line.
+  const std::string secret = "hunter2/and \\more\\";
+  ASSERT_TRUE(options_.settings.redactor->add(secret));
+  const std::string in_shell = "'" + secret + "'";
+  EXPECT_EQ(run_shell("s=" + in_shell +
+                      R"(; printf '%s\n' "$s" "x${s}y"; printf '%s\n' "[ERROR] $s" "{\"level\":\"warn\",\"msg\":\"a\"}" >&2
+                         head -c 65530 /dev/zero | tr '\0' x; printf '%s' "$s"
+                         printf 'Traceback (most recent call last):\n  File "a", line 1\nError: %s\n' "$s" >&2
+                         exit 3)"),
+            3);
+  EXPECT_NE(file("out").find(secret + "\nx" + secret + "y\n"), std::string::npos) << "byte for byte";
+  EXPECT_TRUE(file("out").ends_with("x" + secret));
+  EXPECT_NE(file("err").find(secret), std::string::npos);
+  std::string recorded;
+  for (const auto& record : kafka_.taken()) recorded += record.value;
+  EXPECT_EQ(recorded.find(secret), std::string::npos);
+  EXPECT_NE(recorded.find("x[redacted]y"), std::string::npos);
+  const auto lines = logs(v1::LOG_STREAM_STDOUT);
+  std::string joined;
+  for (const auto& line : lines) joined += line.message();
+  EXPECT_EQ(joined.find("hunter2"), std::string::npos) << "two pieces put together give it away";
+}
+
+TEST_F(ExecTest, TheIntakesTokenIsNeverRecorded) {
+  EXPECT_EQ(run_shell("echo \"the token is $RUNFOLD_INTAKE_TOKEN.\""), 0);
+  const auto lines = logs(v1::LOG_STREAM_STDOUT);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines.front().message(), "the token is [redacted].");
+}
+
+TEST_F(ExecTest, WhereTheMiddleOfStdoutIsLeftOutNoPartOfASecretRemains) {
+  ASSERT_TRUE(options_.settings.redactor->add("0123456789abcdef"));
+  options_.stdout_bytes = 4144;  // the tail begins within one
+  // No line in it, so that head and tail are cut anywhere.
+  EXPECT_EQ(run_shell("printf xyz; for i in 1 2 3 4; do head -c 16384 /dev/zero | sed 's/\\x00/0123456789abcdef/g'; done"), 0);
+  const auto lines = logs(v1::LOG_STREAM_STDOUT);
+  std::string joined;
+  for (const auto& line : lines) joined += line.message() + "|";
+  EXPECT_NE(joined.find("[redacted]"), std::string::npos);
+  for (const char* part : {"123456", "9a"}) EXPECT_EQ(joined.find(part), std::string::npos) << joined;
+}
+
 }  // namespace
 }  // namespace runfold::agent

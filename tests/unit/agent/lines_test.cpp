@@ -57,6 +57,28 @@ TEST(LineSplitter, CutsALongLineIntoPiecesThatAddUpToIt) {
   EXPECT_EQ(split({"0123456", "789abcdefgh\nne", "xt\n"}, 8), expected);
 }
 
+TEST(LineSplitter, HoldsBackWhatMayBeTheBeginningOfASecretUntilMoreComes) {
+  Pieces pieces;
+  const auto before_a_mark = [](std::string_view text) { return std::min(text.find('#'), text.size()); };
+  LineSplitter splitter(
+      8,
+      [&](const OutputLine& line) {
+        pieces.push_back({std::string(line.bytes), line.partial, line.continues});
+      },
+      before_a_mark);
+  splitter.feed("abc#d");
+  EXPECT_TRUE(splitter.holds_something());
+  splitter.flush();
+  EXPECT_EQ(pieces, (Pieces{{"abc", true}}));
+  EXPECT_FALSE(splitter.holds_something()) << "nothing new, so nobody need come back for it";
+  splitter.feed("efghijklmnopqrstuvwxyz");
+  EXPECT_TRUE(splitter.holds_something());
+  EXPECT_EQ(pieces.size(), 1U) << "though it is longer than the limit";
+  splitter.feed("!\nxy#z");
+  splitter.end();
+  EXPECT_EQ(pieces, (Pieces{{"abc", true}, {"#defghijklmnopqrstuvwxyz!", false, true}, {"xy#z", true}}));
+}
+
 TEST(LineSplitter, TakesALineOfExactlyTheLimitWhole) {
   EXPECT_EQ(split({"01234567\n"}, 8), (Pieces{{"01234567"}}));
   EXPECT_EQ(split({"0123", "4567\n"}, 8), (Pieces{{"01234567"}}));
@@ -263,6 +285,15 @@ TEST(OutputRecords, KeepBytesThatAreNotUtf8BesideTheirReadableForm) {
                                           "b\0c",
                                           7));
   EXPECT_EQ(record.raw(), bytes);
+}
+
+TEST(OutputRecordsTest, APrivateKeyIsReplacedLineByLine) {
+  std::vector<std::string> messages;
+  OutputRecords records(v1::LOG_STREAM_STDOUT, 1024, [&](v1::LogRecord record) { messages.push_back(record.message()); });
+  for (const char* line : {"-----BEGIN PRIVATE KEY-----", "MIIEow==", "-----END PRIVATE KEY-----", "MIIEow=="}) {
+    records.add({.bytes = line}, std::chrono::system_clock::now());
+  }
+  EXPECT_EQ(messages, (std::vector<std::string>{"-----BEGIN PRIVATE KEY-----", "[redacted]", "[redacted]", "MIIEow=="}));
 }
 
 }  // namespace

@@ -125,6 +125,58 @@ TEST_F(InsideExec, LogReadsLinesAndKeepsTheLevelsThatTheyState) {
   EXPECT_EQ(logs_[2].message(), "three");
 }
 
+TEST_F(InsideExec, SecretsThatAreNamedHereAreReplacedBeforeTheyAreSent) {
+  ::setenv("REDACT_TEST", "hunter2", 1);
+  const std::string file = (folder_.path() / "secrets").string();
+  std::ofstream(file) << "from-a-file\n";
+  const std::vector<std::string> flags{"--redact-env", "REDACT_TEST", "--redact-file", file,
+                                       "--redact-key", "pin",         "--keep-key",    "csrf_token"};
+  const auto with_flags = [&](std::vector<std::string> command) {
+    command.insert(command.end(), flags.begin(), flags.end());
+    return runfold(command).exit_code;
+  };
+  EXPECT_EQ(with_flags({"log", "a hunter2 b from-a-file pin=12 csrf_token=x token=y", "--detail", "{\"n\":\"hunter2\"}"}), 0);
+  EXPECT_EQ(with_flags({"emit", "step-failed", "--step", "load", "--error", "hunter2"}), 0);
+  ::unsetenv("REDACT_TEST");
+  ASSERT_EQ(logs_.size(), 1U);
+  EXPECT_EQ(logs_[0].message(), "a [redacted] b [redacted] pin=[redacted] csrf_token=x token=[redacted]");
+  EXPECT_EQ(logs_[0].detail_json(), "{\"n\":\"[redacted]\"}");
+  ASSERT_EQ(events_.size(), 1U);
+  EXPECT_EQ(events_[0].step_failed().error(), "[redacted]");
+}
+
+TEST_F(InsideExec, ASecretThatCannotBeLookedForIsAnErrorThatNamesItsSource) {
+  ::setenv("REDACT_TEST", "x", 1);
+  const std::string missing = (folder_.path() / "missing").string();
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"--redact-env", "REDACT_TEST_UNSET"},
+       "runfold: --redact-env: the environment variable \"REDACT_TEST_UNSET\" is not set, so the secret in it cannot be replaced; set it, "
+       "or "
+       "leave it out\n"},
+      {{"--redact-env", "REDACT_TEST"},
+       "runfold: --redact-env: the secret in the environment variable REDACT_TEST is 1 bytes long and would be found everywhere; it needs "
+       "at "
+       "least 4\n"},
+      {{"--redact-file", missing},
+       "runfold: --redact-file: the file of secrets " + missing +
+           " cannot be read: No such file or directory; it holds one secret a line\n"}};
+  for (const auto& [flags, message] : cases) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"log", "m"},
+                                                    {"emit", "heartbeat"},
+                                                    {"emit", "operation", "--id", "S-1", "--status", "done"},
+                                                    {"exec"}}) {
+      std::vector<std::string> arguments = command;
+      arguments.insert(arguments.end(), flags.begin(), flags.end());
+      if (command.front() == "exec") arguments.insert(arguments.end(), {"--", "true"});
+      const Printed printed = runfold(arguments);
+      EXPECT_EQ(printed.exit_code, 78) << printed.err;
+      EXPECT_EQ(printed.err, message);
+    }
+  }
+  ::unsetenv("REDACT_TEST");
+  EXPECT_TRUE(logs_.empty());
+}
+
 TEST_F(InsideExec, AnIntakeThatRefusesOrIsGoneIsTold) {
   ::setenv("RUNFOLD_INTAKE_TOKEN", "wrong", 1);
   const Printed refused = runfold({"log", "m"});
