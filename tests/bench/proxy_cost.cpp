@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -134,6 +136,13 @@ double call(std::uint16_t port, const std::string& head, std::size_t body, std::
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
+/// What a thread has used of a CPU, in seconds.
+double cpu_of(clockid_t thread) {
+  timespec used{};
+  ::clock_gettime(thread, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
 double median(std::vector<double> of) {
   std::sort(of.begin(), of.end());
   return of[of.size() / 2];
@@ -150,6 +159,8 @@ struct Measured {
   std::vector<double> direct = {};
   std::vector<double> proxied = {};
   std::vector<double> ratios = {};
+  /// Of the proxy's thread, in microseconds for one of the unit.
+  std::vector<double> cpu = {};
 };
 
 }  // namespace
@@ -159,7 +170,7 @@ int main(int argc, char** argv) {
   std::size_t requests = 20'000;
   std::size_t mebibytes = 1024;
   CLI::App app("Measures what the Container API proxy costs. Upstream, proxy and client are threads of one process, over loopback.");
-  app.add_option("--rounds", rounds, "Rounds, after one that does not count");
+  app.add_option("--rounds", rounds, "Rounds, after one that does not count")->check(CLI::PositiveNumber);
   app.add_option("--requests", requests, "Small requests a round");
   app.add_option("--mib", mebibytes, "Size of a large body");
   CLI11_PARSE(app, argc, argv);
@@ -174,6 +185,8 @@ int main(int argc, char** argv) {
   const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   boost::asio::co_spawn(io, proxy->run(), boost::asio::detached);
   std::thread loop([&io] { io.run(); });
+  clockid_t loop_cpu{};
+  ::pthread_getcpuclockid(loop.native_handle(), &loop_cpu);
 
   const std::string fields =
       " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer 0123456789abcdef0123456789abcdef\r\nUser-Agent: bench\r\nAccept: "
@@ -190,17 +203,19 @@ int main(int argc, char** argv) {
   for (std::size_t round = 0; round <= rounds; ++round) {
     for (Measured& measured : all) {
       const double direct = measured.amount / call(upstream.port(), measured.head, measured.body, measured.times);
+      const double cpu_before = cpu_of(loop_cpu);
       const double proxied = measured.amount / call(port, measured.head, measured.body, measured.times);
       if (round == 0) continue;
       measured.direct.push_back(direct);
       measured.proxied.push_back(proxied);
       measured.ratios.push_back(proxied / direct);
+      measured.cpu.push_back((cpu_of(loop_cpu) - cpu_before) / measured.amount * 1e6);
     }
   }
-  std::printf("| | unit | direct | through the proxy | ratio |\n|---|---|---|---|---|\n");
+  std::printf("| | unit | direct | through the proxy | ratio | proxy's CPU, us |\n|---|---|---|---|---|---|\n");
   for (const Measured& measured : all) {
-    std::printf("| %s | %s | %.0f | %.0f | %.2f |\n", measured.what, measured.unit, median(measured.direct), median(measured.proxied),
-                median(measured.ratios));
+    std::printf("| %s | %s | %.0f | %.0f | %.2f | %.0f |\n", measured.what, measured.unit, median(measured.direct),
+                median(measured.proxied), median(measured.ratios), median(measured.cpu));
   }
   boost::asio::post(io, [&] { proxy->stop(std::chrono::milliseconds(0)); });
   loop.join();
