@@ -4,6 +4,7 @@
 #include "producer/redact/assignment.hpp"
 #include "producer/redact/patterns.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -75,9 +76,11 @@ std::size_t look_at(std::string_view text, std::size_t at, const Names& names, F
 }  // namespace
 
 void find_by_names_and_patterns(std::string_view text, const Names& names, Found& found) {
-  std::size_t next = 0;  // behind what was found last
+  constexpr std::size_t kWindow = kBlock + kLookAhead;
+  std::size_t next = 0;  // behind what was found last, or looked at
   const auto look = [&](const char* bytes, std::size_t block) {
     const Hits hits = hits_in(bytes);
+    if ((hits[0] | hits[1]) == 0) return;
     for (std::size_t half = 0; half < hits.size(); ++half) {
       for (std::uint64_t word = hits[half]; word != 0;) {
         const std::size_t place = first_of(word);
@@ -87,13 +90,21 @@ void find_by_names_and_patterns(std::string_view text, const Names& names, Found
       }
     }
   };
+  if (text.size() < kWindow) {
+    std::array<char, kWindow + kLookAhead> whole{};
+    text.copy(whole.data(), text.size());
+    look(whole.data(), 0);
+    if (text.size() > kBlock) look(whole.data() + kLookAhead, kLookAhead);
+    return;
+  }
   std::size_t block = 0;
-  for (; block + kBlock + kLookAhead <= text.size(); block += kBlock) look(text.data() + block, block);
-  if (block == text.size()) return;
-  std::array<char, 2 * kBlock + kLookAhead> tail{};
-  std::memcpy(tail.data(), text.data() + block, text.size() - block);
-  look(tail.data(), block);
-  look(tail.data() + kBlock, block + kBlock);
+  for (; block + kWindow <= text.size(); block += kBlock) look(text.data() + block, block);
+  // The rest, in a window that begins in what was looked at; and its last bytes, where only an assignment may still be.
+  next = std::max(next, block);
+  look(text.data() + text.size() - kWindow, text.size() - kWindow);
+  for (std::size_t at = std::max(next, text.size() - kLookAhead); at < text.size(); ++at) {
+    if (at >= next && (text[at] == '=' || text[at] == ':')) next = look_at(text, at, names, found);
+  }
 }
 
 }  // namespace runfold::redact

@@ -85,7 +85,7 @@ Redactor::Redactor(const Rules& rules) : names_(rules.keys, rules.kept_keys) {}
 Found Redactor::find(std::string_view text) const {
   Found found;
   find_by_names_and_patterns(text, names_, found);
-  values_.find(text, found);
+  if (!values_.empty()) values_.find(text, found);
   return found;
 }
 
