@@ -231,7 +231,8 @@ bool PipelineImpl::inbox_may_go_on() const {
 void PipelineImpl::load(Clock::time_point now) {
   if (auto outcome = loader_.advance(now, fold_)) {
     if (!outcome->error) {
-      health_.ready("store");
+      // What can be read may still be full.
+      if (!committer_.in_trouble()) health_.ready("store");
     } else if (outcome->retrying) {
       health_.not_ready("store", outcome->error->message);
       if (outcome->mention) log_(3, "rows of runs cannot be loaded, trying again: " + outcome->error->message);
@@ -258,7 +259,7 @@ void PipelineImpl::load(Clock::time_point now) {
       if (logs && !fold_.knows_run_logs(key)) wanted.logs.push_back({std::string(key.run_id), key.attempt});
     }
   }
-  if (!wanted.runs.empty() || !wanted.logs.empty()) loader_.begin(std::move(wanted));
+  if (!wanted.runs.empty() || !wanted.logs.empty()) loader_.begin(std::move(wanted), fold_);
 }
 
 // commit
@@ -327,7 +328,6 @@ void PipelineImpl::settle(Committer::Outcome outcome) {
     consumer_->commit_for_lag_tools(offsets);
     // Now everything that is not dirty is in the store, so a run let go is found there when it is heard of again.
     fold_.evict(options_.runs_in_memory, options_.run_memory_bytes);
-    loader_.repeat();
     return;
   }
   const Committer::Failed& failed = *outcome.failed;

@@ -123,7 +123,7 @@ void PipelineImpl::judge_overdue() {
     if (!changed_since_) changed_since_ = Clock::now();
   }
   overdue_ = std::move(left);
-  if (!overdue_.empty() && !loader_.busy()) loader_.begin(std::move(wanted));
+  if (!overdue_.empty() && !loader_.busy()) loader_.begin(std::move(wanted), fold_);
 }
 
 std::optional<DurationNs> PipelineImpl::silence_of_logs(const RunKeyView& run) {

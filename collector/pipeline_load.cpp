@@ -9,7 +9,6 @@
 #include <exception>
 #include <set>
 #include <span>
-#include <utility>
 
 namespace runfold::collector {
 namespace {
@@ -60,11 +59,15 @@ StoreError unreadable(const RunKey& key, std::string_view what) {
 
 }  // namespace
 
-void Loader::begin(Wanted wanted) {
+void Loader::begin(Wanted wanted, const Fold& fold) {
   BOOST_ASSERT(!busy());
   once_each(wanted.runs);
   once_each(wanted.logs);
   wanted_ = std::move(wanted);
+  held_.clear();
+  for (const RunKey& key : wanted_.logs) {
+    if (fold.knows_run({key.run_id, key.attempt})) held_.insert(key);
+  }
   start();
 }
 
@@ -101,11 +104,6 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
   if (retry_at_ && now >= *retry_at_) start();
   if (!load_.valid() || load_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
   Loaded loaded = load_.get();
-  if (std::exchange(stale_, false)) {
-    wanted_ = std::move(loaded.wanted);
-    start();
-    return std::nullopt;
-  }
   Outcome outcome;
   if (loaded.error) {
     outcome.error = std::move(loaded.error);
@@ -124,6 +122,8 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
   }
   for (std::size_t i = 0; i < loaded.wanted.logs.size(); ++i) {
     const RunKey& key = loaded.wanted.logs[i];
+    // It was let go meanwhile: the commit before that may have called it lost, and its row may be from before that.
+    if (held_.contains(key) && !fold.knows_run({key.run_id, key.attempt})) continue;
     const auto& run = loaded.lost_runs_of_logs[i];
     if (run && !fold.supply_run({key.run_id, key.attempt}, run)) outcome.error = unreadable(key, "events");
     if (!fold.supply_run_logs({key.run_id, key.attempt}, loaded.logs[i])) outcome.error = unreadable(key, "logs");
@@ -135,7 +135,6 @@ std::optional<Loader::Outcome> Loader::advance(Clock::time_point now, Fold& fold
 
 void Loader::cancel() noexcept {
   load_ = {};
-  stale_ = false;
   retry_at_.reset();
   wanted_ = {};
   backoff_.reset();

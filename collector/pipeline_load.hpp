@@ -10,14 +10,15 @@
 #include <chrono>
 #include <future>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace runfold::collector {
 
 /// Asks for rows beside the writer: every commit that ended before it was asked is seen. A run that is not in memory was
-/// committed before it was let go, so what the store has of it is the newest; only what is let go while it is asked for
-/// must be asked for again: repeat().
+/// committed before it was let go, so what the store has of it is the newest. Only of a run whose logs are asked for while
+/// it is in memory may an older row be read; when it was let go meanwhile, they are not supplied, and to be wanted again.
 ///
 /// Thread: the pipeline's.
 class Loader {
@@ -31,8 +32,8 @@ class Loader {
     std::vector<RunKey> logs;
   };
   struct Outcome {
-    /// Absent: the first that were wanted were supplied to the fold, as many of each kind as are enough at once, one at
-    /// least: large rows must not fill the memory all together. Want the others again.
+    /// Absent: the first that were wanted were supplied to the fold, as many of each kind as are enough at once: large rows
+    /// must not fill the memory all together. Want the others again.
     std::optional<StoreError> error;
     /// The error is to be tried again, by itself.
     bool retrying = false;
@@ -44,11 +45,9 @@ class Loader {
   [[nodiscard]] std::optional<Clock::time_point> due_at() const noexcept { return retry_at_; }
 
   /// Precondition: not busy.
-  void begin(Wanted wanted);
+  void begin(Wanted wanted, const Fold& fold);
   /// Supplies what has come, or starts the retry that is due. Never waits.
   [[nodiscard]] std::optional<Outcome> advance(Clock::time_point now, Fold& fold);
-  /// What is under way may have read rows from before the last commit: it is read once more before anything is supplied.
-  void repeat() noexcept { stale_ = load_.valid(); }
   /// What comes after all is let go.
   void cancel() noexcept;
 
@@ -66,8 +65,9 @@ class Loader {
 
   ReaderJobs& reader_;
   Wanted wanted_;
+  /// Runs in memory whose logs were wanted.
+  std::set<RunKey> held_;
   std::future<Loaded> load_;
-  bool stale_ = false;
   std::optional<Clock::time_point> retry_at_;
   GrowingInterval backoff_{std::chrono::milliseconds(100), std::chrono::seconds(5)};
   GrowingInterval mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
