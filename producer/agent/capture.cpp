@@ -1,6 +1,8 @@
 // The capture's thread: read, pass on, record.
 #include "producer/agent/capture.hpp"
 
+#include "producer/redact/piece.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ constexpr std::size_t kReadBytes = 128 * 1024;
 
 LineSplitter::WholeUntil whole_until(std::shared_ptr<const redact::Redactor> redactor) {
   if (!redactor) return {};
-  return [redactor = std::move(redactor)](std::string_view text) { return redactor->whole_until(text); };
+  return [redactor = std::move(redactor)](std::string_view text) { return redact::piece_until(*redactor, text); };
 }
 
 HeadAndTail::CutOff cut_off(std::shared_ptr<const redact::Redactor> redactor) {

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxBlanksBefore = 8;
+constexpr std::size_t kMaxInBrackets = 4 * 1024;
 constexpr std::string_view kBlank = " \t";
 constexpr std::string_view kSpace = " \t\r\n\v\f";
 
@@ -93,8 +94,14 @@ bool is_closing(std::string_view text, std::size_t at) noexcept {
   return at + 1 >= text.size() || is_one_of(text[at + 1], " \t\r\n,:;)]}>&\\");
 }
 
+/// Where a value ends, and whether it may go on where the text ends.
+struct Value {
+  std::size_t end = 0;
+  bool open = false;
+};
+
 /// Behind a value without quotes.
-std::size_t word_end(std::string_view text, std::size_t begin, bool in_json) noexcept {
+Value word(std::string_view text, std::size_t begin, bool in_json) noexcept {
   std::size_t i = begin;
   for (; i < text.size(); ++i) {
     const char c = text[i];
@@ -106,8 +113,30 @@ std::size_t word_end(std::string_view text, std::size_t begin, bool in_json) noe
     ++i;
   }
   i = std::min(i, text.size());
+  const bool open = i == text.size() || (i + 1 == text.size() && is_one_of(text[i], "\"'`"));
   while (i > begin && is_one_of(text[i - 1], ",)]}")) --i;  // "f(token=abc), then ..."
-  return i;
+  return {i, open};
+}
+
+/// Behind the bracket on the same line that closes the one at `begin`; its own place: there is none.
+Value in_brackets(std::string_view text, std::size_t begin) noexcept {
+  std::size_t depth = 0;
+  char quote = '\0';
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n' || i - begin == kMaxInBrackets) return {begin, false};
+    if (quote != '\0') {
+      if (c == '\\') ++i;
+      if (c == quote) quote = '\0';
+    } else if (is_one_of(c, "\"'") && is_one_of(text[i - 1], "[{(,:= ")) {  // and not an apostrophe
+      quote = c;
+    } else if (is_one_of(c, "[{(")) {
+      ++depth;
+    } else if (is_one_of(c, "]})") && --depth == 0) {
+      return {i + 1, false};
+    }
+  }
+  return {begin, true};
 }
 
 /// Behind the rest of a line; `opened` by a quote ends with it.
@@ -133,18 +162,21 @@ std::size_t find_assignment(std::string_view text, std::size_t at, const Names& 
   while (name.begin > 0 && name_ends - name.begin < kMaxName && is_of_a_name(text[name.begin - 1])) --name.begin;
   name.text = text.substr(name.begin, name_ends - name.begin);
   const char before = name.begin > 0 ? text[name.begin - 1] : '\0';
-  const auto kind = names.kind_of(name.text, sign == '=' && is_one_of(before, "?&"));
+  const bool in_query = sign == '=' && is_one_of(before, "?&");
+  const auto kind = names.kind_of(name.text, in_query);
   if (kind == Names::Kind::kNone) return look_on;
+  // What stands in front of it says what it is, or where its line ends.
+  const std::size_t introduced_at = in_query || (before != '\0' && is_one_of(before, "\"'")) ? name.begin - 1 : name.begin;
 
   std::size_t begin = at + 1;
   if (begin < text.size() && (sign == '=' ? is_one_of(text[begin], "=>") : text[begin] == '=')) ++begin;
   begin = std::min(text.find_first_not_of(name.quoted ? kSpace : kBlank, begin), text.size());
   if (begin == text.size()) {
-    found.open(name.begin);
+    found.open(introduced_at);
     return look_on;
   }
   const auto take = [&](std::size_t from, std::size_t end) {
-    if (end == text.size()) found.open(name.begin);
+    if (end == text.size()) found.open(introduced_at);
     const std::string_view value = text.substr(from, end - from);
     const bool done_before = text.substr(from).starts_with(kRedacted) && value.size() <= kRedacted.size();
     if (value.empty() || done_before || is_word_of(value, kNoSecrets)) return look_on;
@@ -170,13 +202,20 @@ std::size_t find_assignment(std::string_view text, std::size_t at, const Names& 
   if (kind == Names::Kind::kLine && sign == ':' && !name.quoted) {
     return take(begin, line_end(text, begin, is_one_of(before, "\"'") ? before : '\0'));
   }
-  std::size_t end = word_end(text, begin, name.quoted);
-  if (is_word_of(text.substr(begin, end - begin), kSchemes)) {
-    const std::size_t credentials = text.find_first_not_of(kBlank, end);
-    if (credentials == std::string_view::npos) found.open(name.begin);
-    if (credentials != std::string_view::npos && credentials > end) end = word_end(text, credentials, name.quoted);
+  Value value = word(text, begin, name.quoted);
+  bool open = value.open;
+  if (is_one_of(text[begin], "[{(")) {
+    // auth=('user', 'pass'); a value that only begins so is a word.
+    const Value within = in_brackets(text, begin);
+    open = open || within.open;
+    if (within.end > begin) value = word(text, within.end, name.quoted);
+  } else if (is_word_of(text.substr(begin, value.end - begin), kSchemes)) {
+    const std::size_t credentials = text.find_first_not_of(kBlank, value.end);
+    open = open || credentials == std::string_view::npos;
+    if (credentials != std::string_view::npos && credentials > value.end) value = word(text, credentials, name.quoted);
   }
-  return take(begin, end);
+  if (open || value.open) found.open(introduced_at);
+  return take(begin, value.end);
 }
 
 }  // namespace runfold::redact

@@ -8,6 +8,7 @@ namespace runfold::redact {
 namespace {
 
 constexpr std::size_t kMaxUserInfo = 1024;
+constexpr std::size_t kMaxScheme = 32;
 
 bool is_digit(char c) noexcept {
   return c >= '0' && c <= '9';
@@ -17,6 +18,9 @@ bool is_alphanumeric(char c) noexcept {
 }
 bool is_base64url(char c) noexcept {
   return is_alphanumeric(c) || c == '-' || c == '_';
+}
+bool is_of_a_scheme(char c) noexcept {
+  return is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
 }
 bool is_of_a_token(char c) noexcept {
   return is_base64url(c) || c == '.' || c == '~' || c == '+' || c == '/' || c == '=';
@@ -112,7 +116,10 @@ std::size_t find_key_block(std::string_view text, std::size_t at, Found& found) 
   if (!text.substr(at).starts_with(kBegin)) return at + 1;
   const std::size_t label = at + kBegin.size();
   const std::size_t label_end = run_end(text, label, [](char c) { return c == ' ' || is_alphanumeric(c); });
-  if (text.substr(label_end, kDashes.size()) != kDashes) return at + 1;
+  if (text.substr(label_end, kDashes.size()) != kDashes) {
+    if (kDashes.starts_with(text.substr(label_end, kDashes.size()))) found.open(at);
+    return at + 1;
+  }
   if (text.substr(label, label_end - label).find("PRIVATE KEY") == std::string_view::npos) return at + 1;
   std::size_t end = text.find("-----END ", label_end);
   if (end != std::string_view::npos) end = text.find(kDashes, end + kBegin.size() - 2);
@@ -132,13 +139,19 @@ std::size_t find_user_info(std::string_view text, std::size_t at, Found& found) 
   }
   const std::string_view rest = text.substr(begin, kMaxUserInfo);
   const std::size_t authority = run_end(rest, 0, [](char c) { return !ends_url(c) && c != '/' && c != '?' && c != '#' && c != '\\'; });
-  if (authority == rest.size()) found.open(at);
+  const bool last = begin + rest.size() == text.size();
+  // Its rest is known for what it is by the scheme alone.
+  std::size_t scheme = at;
+  while (scheme > 0 && at - scheme < kMaxScheme && is_of_a_scheme(text[scheme - 1])) --scheme;
+  if (last && authority == rest.size()) found.open(scheme);
   std::size_t host = rest.substr(0, authority).rfind('@');
   if (host == std::string_view::npos) {
     // A slash in the password ends the authority early: then what stands behind the ':' is no port.
     const std::size_t colon = rest.substr(0, authority).find(':');
     if (colon == std::string_view::npos || colon + 1 == authority || run_end(rest, colon + 1, is_digit) >= authority) return at + 1;
-    host = rest.substr(0, run_end(rest, authority, [](char c) { return !ends_url(c); })).rfind('@');
+    const std::size_t end = run_end(rest, authority, [](char c) { return !ends_url(c); });
+    if (last && end == rest.size()) found.open(scheme);
+    host = rest.substr(0, end).rfind('@');
   }
   if (host == std::string_view::npos || host == 0 || rest.substr(0, host) == kRedacted) return at + 1;
   found.spans.push_back({begin, begin + host});

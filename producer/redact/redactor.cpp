@@ -124,19 +124,22 @@ bool Redactor::holds_registered(std::string_view text) const {
 }
 
 std::size_t Redactor::whole_until(std::string_view text) const {
-  Found by_looks;
-  find_by_names_and_patterns(text, names_, by_looks);
-  Found by_value;
-  values_.find(text, by_value);
-  std::size_t cut = std::min(by_value.open_at, text.size());
-  if (by_looks.open_at < cut && text.size() - by_looks.open_at <= kMaxHeldBack) cut = by_looks.open_at;
-  // A secret that is whole must not be cut by another one that is not.
-  if (by_value.spans.empty()) return cut;
-  merge(by_value.spans);
-  for (const auto [begin, end] : by_value.spans) {
-    if (begin < cut && cut < end) cut = begin;
+  const std::size_t least = text.size() - std::min(text.size(), kMaxHeldBack);
+  // What is left may end within a secret that is whole in all of the text.
+  for (;;) {
+    Found by_looks;
+    find_by_names_and_patterns(text, names_, by_looks);
+    Found by_value;
+    values_.find(text, by_value);
+    std::size_t cut = std::min(by_value.open_at, text.size());
+    if (by_looks.open_at < cut && by_looks.open_at >= least) cut = by_looks.open_at;
+    if (!by_value.spans.empty()) merge(by_value.spans);
+    for (const auto [begin, end] : by_value.spans) {
+      if (begin < cut && cut < end) cut = begin;
+    }
+    if (cut == text.size()) return cut;
+    text = text.substr(0, cut);
   }
-  return cut;
 }
 
 std::size_t Redactor::cut_off(std::string_view text) const {

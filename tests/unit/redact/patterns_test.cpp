@@ -73,6 +73,20 @@ TEST(Names, OfHeadersTakeTheRestOfTheLine) {
   EXPECT_EQ(replaced("authorization=Basic abc host=x"), "authorization=[redacted] host=x");
 }
 
+TEST(Names, ValuesInBracketsAreTakenToTheOneThatCloses) {
+  expect_replaced({
+      {"Authorization=[Bearer abc123def456], n=1", "Authorization=[redacted], n=1"},
+      {"Authorization=[Basic x]", "Authorization=[redacted]"},
+      {"{Cookie=[a=1; b=2], Host=[x]}", "{Cookie=[redacted], Host=[x]}"},
+      {"get(url, auth=('user', 'pa)ss'))", "get(url, auth=[redacted])"},
+      {"credentials={user: [it's], n: {1}} n", "credentials=[redacted] n"},
+      {"password=(a)b]c d", "password=[redacted] d"},
+      {"password=(abc def", "password=[redacted] def"},
+      {"password=[abc def\n]", "password=[redacted] def\n]"},
+      {"{'auth': ('user', 'pass'), 'n': 1}", "{'auth': [redacted], 'n': 1}"},
+  });
+}
+
 TEST(Names, ThatLookAlikeStay) {
   expect_kept({
       "author=Smith",

@@ -242,7 +242,9 @@ TEST(Pieces, AreCutWhereNothingThatMayBeASecretBegins) {
   EXPECT_EQ(rest("it is eyJhbGciOi"), "eyJhbGciOi");
   EXPECT_EQ(rest("it is AKIAIOSF"), "AKIAIOSF");
   EXPECT_EQ(rest("Bearer abc"), "Bearer abc");
-  EXPECT_EQ(rest("https://user:pass"), "://user:pass");
+  EXPECT_EQ(rest("to https://user:pass"), "https://user:pass");
+  EXPECT_EQ(rest("/f?page=2&key=abc"), "&key=abc");
+  EXPECT_EQ(rest("the password=abc,"), "password=abc,");
   EXPECT_EQ(rest("password=" + std::string(Redactor::kMaxHeldBack, 'x')), "") << "not for ever";
 }
 
