@@ -74,6 +74,7 @@ class IntakeSender final : public Sender {
 
   Outcome<> finish() override { return flush(); }
   [[nodiscard]] const std::string& run_id() const noexcept override { return run_id_; }
+  [[nodiscard]] const redact::Redactor& redactor() const noexcept override { return *redactor_; }
 
  private:
   Outcome<> add(const char* path, const std::string& element) {

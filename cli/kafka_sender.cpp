@@ -17,8 +17,13 @@ constexpr std::size_t kRuns = 10'000;
 
 class KafkaSender final : public Sender {
  public:
-  KafkaSender(std::unique_ptr<Producer> producer, RunOptions options, std::string servers, std::chrono::milliseconds limit)
-      : producer_(std::move(producer)), options_(std::move(options)), servers_(std::move(servers)), limit_(limit) {}
+  KafkaSender(std::unique_ptr<Producer> producer, RunOptions options, std::string servers, std::shared_ptr<const redact::Redactor> redactor,
+              std::chrono::milliseconds limit)
+      : producer_(std::move(producer)),
+        options_(std::move(options)),
+        servers_(std::move(servers)),
+        redactor_(std::move(redactor)),
+        limit_(limit) {}
   ~KafkaSender() override {
     runs_.clear();
     producer_->close(std::chrono::milliseconds(0));
@@ -54,6 +59,7 @@ class KafkaSender final : public Sender {
   }
 
   [[nodiscard]] const std::string& run_id() const noexcept override { return options_.run_id; }
+  [[nodiscard]] const redact::Redactor& redactor() const noexcept override { return *redactor_; }
 
  private:
   Outcome<Run*> run_of(const std::string& run_id) {
@@ -85,6 +91,7 @@ class KafkaSender final : public Sender {
   std::unique_ptr<Producer> producer_;
   RunOptions options_;
   std::string servers_;
+  std::shared_ptr<const redact::Redactor> redactor_;
   std::chrono::milliseconds limit_;
   std::map<std::string, Run> runs_;
   std::size_t handed_over_ = 0;
@@ -101,14 +108,14 @@ Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std
   if (const auto applied = apply_kafka_flags(flags.kafka, settings.kafka); !applied) return applied.error();
   const std::string servers = settings.kafka.get("bootstrap.servers").value_or("");
   if (servers.empty()) return Failure{kConfiguration, "no Kafka is configured; set RUNFOLD_BOOTSTRAP_SERVERS or --bootstrap-servers"};
-  settings.redactor = std::move(redactor);
+  settings.redactor = redactor;
   options.joined = true;
   settings.heartbeat_interval = std::chrono::milliseconds(0);
   // One line at the end says what was not delivered.
   settings.on_trouble = [](const kafka::Error&) {};
   auto producer = Producer::create(std::move(settings));
   if (!producer) return Failure{kConfiguration, producer.error().message};
-  return std::make_unique<KafkaSender>(std::move(*producer), std::move(options), servers, limit);
+  return std::make_unique<KafkaSender>(std::move(*producer), std::move(options), servers, std::move(redactor), limit);
 }
 
 }  // namespace runfold::cli

@@ -4,6 +4,8 @@
 #include "cli/table.hpp"
 #include "producer/agent/lines.hpp"
 #include "producer/agent/text.hpp"
+#include "producer/redact/key_block.hpp"
+#include "producer/redact/piece.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,6 +14,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace runfold::cli {
@@ -38,8 +41,10 @@ struct Flags {
 /// Sends stdin line by line; what is there is sent before more is waited for.
 Outcome<> send_lines(const v1::LogRecord& pattern, Sender& sender, std::istream& in) {
   Outcome<> sent;
-  const auto on_line = [&](const agent::OutputLine& line) {
+  redact::KeyBlock key_block;
+  const auto on_line = [&](agent::OutputLine line) {
     if (!sent) return;
+    if (key_block.covers(line.bytes)) line.bytes = redact::kRedacted;
     v1::LogRecord record = pattern;
     record.set_message(agent::to_utf8(line.bytes));
     if (const auto stated = agent::parse_line(line.bytes)) {
@@ -49,7 +54,8 @@ Outcome<> send_lines(const v1::LogRecord& pattern, Sender& sender, std::istream&
     }
     sent = sender.log(std::move(record));
   };
-  agent::LineSplitter splitter(kLineBytes, on_line);
+  const auto whole_until = [&](std::string_view text) { return redact::piece_until(sender.redactor(), text); };
+  agent::LineSplitter splitter(kLineBytes, on_line, whole_until);
   std::array<char, 16 * 1024> buffer{};
   while (sent && in.good()) {
     const std::streamsize there = in.rdbuf()->in_avail();
@@ -64,7 +70,7 @@ Outcome<> send_lines(const v1::LogRecord& pattern, Sender& sender, std::istream&
     const std::streamsize n = in.readsome(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     splitter.feed(std::string_view(buffer.data(), static_cast<std::size_t>(n)));
   }
-  splitter.flush();
+  splitter.end();
   return sent;
 }
 

@@ -37,6 +37,8 @@ class Sender {
   [[nodiscard]] virtual Outcome<> finish() = 0;
   /// The run it speaks of where a record names none.
   [[nodiscard]] virtual const std::string& run_id() const noexcept = 0;
+  /// What replaces the secrets of all that it takes.
+  [[nodiscard]] virtual const redact::Redactor& redactor() const noexcept = 0;
 };
 
 /// The intake when RUNFOLD_INTAKE_URL is set and the flags name neither another run nor a Kafka; else Kafka.

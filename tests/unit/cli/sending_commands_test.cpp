@@ -187,6 +187,28 @@ TEST_F(InsideExec, AnIntakeThatRefusesOrIsGoneIsTold) {
   EXPECT_EQ(runfold({"log", "m"}).exit_code, 69);
 }
 
+TEST_F(InsideExec, LogReplacesAPrivateKeyLineByLine) {
+  EXPECT_EQ(runfold({"log"}, "a\n-----BEGIN PRIVATE KEY-----\nMIIEow==\n-----END PRIVATE KEY-----\nb\n").exit_code, 0);
+  std::string messages;
+  for (const auto& record : logs_) messages += record.message() + "|";
+  EXPECT_EQ(messages, "a|[redacted]|[redacted]|[redacted]|b|");
+}
+
+TEST_F(InsideExec, LogCutsNoSecretInTwoWhereALineIsLong) {
+  ::setenv("REDACT_TEST", "hunter2/and-more", 1);
+  // Of a registered one, of a URL's and of a header's, the line's 64 KiB end in the middle.
+  for (const std::string secret : {"hunter2/and-more", "https://user:hunter2pass@host/x", "Authorization: Basic aHVudGVyMg== and on"}) {
+    logs_.clear();
+    const std::string line = std::string(64 * 1024 - 16, '.') + " " + secret + " ";
+    EXPECT_EQ(runfold({"log", "--redact-env", "REDACT_TEST"}, line + std::string(1000, '.')).exit_code, 0);
+    std::string joined;
+    for (const auto& record : logs_) joined += record.message();
+    EXPECT_GE(logs_.size(), 2U);
+    EXPECT_NE(joined.find("[redacted]"), std::string::npos) << secret;
+    for (const char* part : {"hunter2", "/and-more", "pass@", "aHVu", "dGVyMg"}) EXPECT_EQ(joined.find(part), std::string::npos) << part;
+  }
+}
+
 TEST_F(InsideExec, RecordsThatTheIntakeDropsAreTold) {
   const Printed printed = runfold({"log"}, "one\ndrop me\nthree\n");
   EXPECT_EQ(printed.exit_code, 69);
