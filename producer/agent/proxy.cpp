@@ -39,17 +39,13 @@ v1::LogRecord make_failure_record(const http::FailedCall& call, const std::strin
   record.set_severity(v1::SEVERITY_ERROR);
   v1::ApiCall& api_call = *record.mutable_api_call();
   api_call.set_method(to_utf8(call.method));
-  api_call.set_request_uri(to_utf8(redact::without_credentials(origin + call.target)));
+  const std::string target = to_utf8(call.target);
+  api_call.set_request_uri(origin + target);
   const auto seconds = std::chrono::floor<std::chrono::seconds>(call.duration);
   api_call.mutable_duration()->set_seconds(seconds.count());
   api_call.mutable_duration()->set_nanos(static_cast<std::int32_t>((call.duration - seconds).count()));
 
-  std::string_view path = api_call.request_uri();
-  if (const std::size_t scheme = path.find("://"); scheme != std::string_view::npos) {
-    path.remove_prefix(std::min(path.find('/', scheme + 3), path.size()));
-  }
-  path = path.substr(0, path.find('?'));
-  std::string message = api_call.method() + " " + std::string(path.empty() ? "/" : path);
+  std::string message = api_call.method() + " " + target.substr(0, target.find('?'));
   const unsigned status = call.status.value_or(0);
   if (status >= 400) {
     bool truncated = false;

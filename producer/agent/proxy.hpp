@@ -34,8 +34,8 @@ struct ProxyOptions {
 
 /// Passes what the connector sends to a free port of 127.0.0.1 on to the upstream as it comes, and back what the upstream answers (see
 /// http::make_relay). An absolute target's scheme and host are left out: calls go to the upstream and nowhere else. A response of 400 and
-/// above, and a call with no whole response, becomes a log record of the container_api stream. Request headers are never recorded, nor what
-/// redact::without_credentials() replaces. Thread: the executor's.
+/// above, and a call with no whole response, becomes a log record of the container_api stream. Request headers are never recorded;
+/// what else holds secrets, the request's URI for one, is the sink's to redact. Thread: the executor's.
 class Proxy {
  public:
   /// Errors: kInvalid when the upstream is not an http:// or https:// URL, or the file of authorities cannot be used.

@@ -204,9 +204,22 @@ TEST_F(ProxyTest, RecordsNoCredentials) {
   EXPECT_EQ(api_.last().query_value("access_token"), "s3cret-query");
   const auto logs = recorded_.logs();
   ASSERT_EQ(logs.size(), 1U);
-  const std::string everything = logs.front().SerializeAsString();
+  const std::string everything = test::delivered(logs.front()).SerializeAsString();
   for (const char* secret : {"s3cret", "hunter2", "user:"}) EXPECT_EQ(everything.find(secret), std::string::npos) << secret;
   EXPECT_NE(everything.find("page=1"), std::string::npos);
+}
+
+TEST_F(ProxyTest, LeavesTheRequestsUriToTheRunsOwnRules) {
+  start(api_.url("/v2"));
+  EXPECT_EQ(send("GET", "/files/42?csrf_token=kept&token=a/hunter2").status, 404U);
+  const auto logs = recorded_.logs();
+  ASSERT_EQ(logs.size(), 1U);
+  redact::Redactor redactor({.kept_keys = {"csrf_token"}});
+  ASSERT_TRUE(redactor.add("kept&token=a"));
+  EXPECT_EQ(test::delivered(logs.front(), redactor).api_call().request_uri(), api_.url("/v2/files/42?csrf_token=[redacted]"))
+      << "a registered secret is found whole, whatever else is found in it";
+  const redact::Redactor keeping({.kept_keys = {"csrf_token"}});
+  EXPECT_EQ(test::delivered(logs.front(), keeping).api_call().request_uri(), api_.url("/v2/files/42?csrf_token=kept&token=[redacted]"));
 }
 
 TEST_F(ProxyTest, BoundsTheRecordedBodyAndNotTheConnectors) {
@@ -235,7 +248,7 @@ TEST_F(ProxyTest, AnswersForAnUpstreamThatDoesNot) {
   EXPECT_FALSE(logs.front().api_call().has_response_code());
   EXPECT_FALSE(logs.front().api_call().transport_error().empty());
   EXPECT_TRUE(logs.front().message().starts_with("POST /files got no response: ")) << logs.front().message();
-  EXPECT_EQ(logs.front().SerializeAsString().find("s3cret"), std::string::npos);
+  EXPECT_EQ(test::delivered(logs.front()).SerializeAsString().find("s3cret"), std::string::npos);
 }
 
 TEST_F(ProxyTest, RefusesAnUpstreamThatIsNoHttpUrl) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "producer/agent/sink.hpp"
+#include "producer/redact/records.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -14,6 +15,11 @@
 #include <vector>
 
 namespace runfold::agent::test {
+
+/// The record as delivery hands it on.
+[[nodiscard]] inline v1::LogRecord delivered(const v1::LogRecord& record, const redact::Redactor& redactor = redact::Redactor()) {
+  return redact::redacted(redactor, record).value_or(record);
+}
 
 /// Thread: any.
 class Recorded {
