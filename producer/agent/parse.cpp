@@ -253,6 +253,8 @@ Parsed<v1::SyncEvent> parse_binary_event(std::string_view body) {
     return BadInput{{}, "The body is not a SyncEvent in protobuf's binary form; for JSON send content-type application/json."};
   }
   if (auto bad = check_event(event, {})) return *bad;
+  // Nobody could say what of it is secret.
+  event.DiscardUnknownFields();
   return event;
 }
 

@@ -141,6 +141,12 @@ TEST(ParseBinaryEvent, TakesAnEventAndRefusesOtherBytes) {
   const auto parsed = parse_binary_event(event.SerializeAsString());
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->step_started().step_id(), "read");
+  auto& step = *event.mutable_step_started();
+  step.GetReflection()->MutableUnknownFields(&step)->AddLengthDelimited(900, "password=hunter2");
+  event.GetReflection()->MutableUnknownFields(&event)->AddLengthDelimited(901, "password=hunter2");
+  const auto known = parse_binary_event(event.SerializeAsString());
+  ASSERT_TRUE(known.has_value());
+  EXPECT_EQ(known->SerializeAsString(), parsed->SerializeAsString()) << "what it does not know cannot be redacted";
   EXPECT_FALSE(parse_binary_event("\xff\xff\xff").has_value());
   EXPECT_FALSE(parse_binary_event("").has_value()) << "an event that says nothing";
 }
