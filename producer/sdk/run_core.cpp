@@ -99,9 +99,10 @@ void RunCore::tell(v1::SyncEvent event) noexcept {
     about_.on_event(event);
   } catch (...) {
     unsubscribed_.store(true, std::memory_order_relaxed);
+    const std::string said = error_text(std::current_exception());
     print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
                "Runfold: the subscriber to the events of run " + about_.description.run_id +
-                   " threw and is not called again: " + error_text(std::current_exception()));
+                   " threw and is not called again: " + redactor().replaced(said).value_or(said));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 namespace runfold {
@@ -51,6 +52,15 @@ TEST_F(SdkRedaction, ASecretRegisteredDuringTheRunIsRecordedNowhereAndNotPrinted
   EXPECT_NE(bytes.find(kSecret + "-seen"), std::string::npos) << "said before it was registered";
   EXPECT_EQ(bytes.find(kSecret, bytes.find(kSecret + "-seen") + 1), std::string::npos);
   EXPECT_NE(bytes.find("[redacted]-hidden"), std::string::npos);
+}
+
+TEST_F(SdkRedaction, WhatASubscriberThrowsIsPrintedWithoutSecrets) {
+  ASSERT_TRUE(settings_.redactor->add(kSecret));
+  auto producer = Producer::create(settings_, cluster_.factory()).value();
+  ::testing::internal::CaptureStderr();
+  producer->start_run({.run_id = "run-1", .on_event = [](const v1::SyncEvent&) { throw std::runtime_error("no " + kSecret); }}).finish({});
+  EXPECT_TRUE(::testing::internal::GetCapturedStderr().ends_with(" threw and is not called again: no [redacted]\n"));
+  producer->close(std::chrono::seconds(30));
 }
 
 TEST_F(SdkRedaction, NamesThatHoldASecretNameNoRun) {
