@@ -1,6 +1,8 @@
 // Replaces the secrets of a whole record, field by field.
 #include "producer/redact/records.hpp"
 
+#include <google/protobuf/message.h>
+
 #include <string>
 #include <utility>
 
@@ -28,6 +30,51 @@ bool finds_in_call(const Redactor& redactor, const v1::ApiCall& call) {
 
 bool finds_in_trace(const Redactor& redactor, const v1::TraceContext& trace) {
   return redactor.holds_registered(trace.traceparent()) || redactor.holds_registered(trace.tracestate());
+}
+
+template <class... Messages>
+bool any_has_unknown(const Messages&... messages) {
+  return (!messages.GetReflection()->GetUnknownFields(messages).empty() || ...);
+}
+
+bool has_unknown(const v1::LogRecord& record) {
+  if (any_has_unknown(record, record.logged_at())) return true;
+  return record.has_api_call() && any_has_unknown(record.api_call(), record.api_call().duration());
+}
+
+bool totals_have_unknown(const v1::Completed& completed) {
+  for (const auto& totals : completed.totals()) {
+    if (any_has_unknown(totals)) return true;
+    for (const auto& drop : totals.drops()) {
+      if (any_has_unknown(drop)) return true;
+    }
+  }
+  return false;
+}
+
+bool has_unknown(const v1::SyncEvent& event) {
+  if (any_has_unknown(event, event.identity(), event.occurred_at(), event.trace())) return true;
+  switch (event.event_case()) {
+    case v1::SyncEvent::kStarted:
+      return any_has_unknown(event.started(), event.started().heartbeat_interval());
+    case v1::SyncEvent::kStepStarted:
+      return any_has_unknown(event.step_started());
+    case v1::SyncEvent::kStepCompleted:
+      return any_has_unknown(event.step_completed(), event.step_completed().duration());
+    case v1::SyncEvent::kStepFailed:
+      return any_has_unknown(event.step_failed(), event.step_failed().duration());
+    case v1::SyncEvent::kCompleted:
+      return any_has_unknown(event.completed(), event.completed().duration()) || totals_have_unknown(event.completed());
+    case v1::SyncEvent::kProgress:
+      return any_has_unknown(event.progress());
+    case v1::SyncEvent::kHeartbeat:
+      return any_has_unknown(event.heartbeat());
+    case v1::SyncEvent::kStatsCommitted:
+      return any_has_unknown(event.stats_committed(), event.stats_committed().stats());
+    case v1::SyncEvent::EVENT_NOT_SET:
+      break;
+  }
+  return false;
 }
 
 // Two lists of an event's texts, the first so that the common case copies nothing. A test fills in every text there is.
@@ -85,10 +132,26 @@ void replace_in_event(const Redactor& redactor, v1::SyncEvent& event) {
 
 }  // namespace
 
+void prepare() {
+  const Redactor redactor;
+  v1::LogRecord record;
+  record.mutable_api_call();
+  static_cast<void>(redacted(redactor, record));
+  v1::SyncEvent event;
+  event.mutable_completed();
+  static_cast<void>(redacted(redactor, event));
+  event.mutable_stats_committed();
+  static_cast<void>(redacted(redactor, event));
+}
+
 std::optional<v1::LogRecord> redacted(const Redactor& redactor, const v1::LogRecord& record) {
   const bool call_holds = record.has_api_call() && finds_in_call(redactor, record.api_call());
-  if (!call_holds && !finds_in_any(redactor, record.message(), record.step_id(), record.detail_json(), record.raw())) return std::nullopt;
+  const bool unknown = has_unknown(record);
+  if (!unknown && !call_holds && !finds_in_any(redactor, record.message(), record.step_id(), record.detail_json(), record.raw())) {
+    return std::nullopt;
+  }
   std::optional<v1::LogRecord> out(record);
+  if (unknown) out->DiscardUnknownFields();
   replace(redactor, *out->mutable_message());
   replace(redactor, *out->mutable_step_id());
   replace(redactor, *out->mutable_raw());
@@ -105,14 +168,17 @@ std::optional<v1::LogRecord> redacted(const Redactor& redactor, const v1::LogRec
 
 std::optional<v1::SyncEvent> redacted(const Redactor& redactor, const v1::SyncEvent& event) {
   const bool trace_holds = event.has_trace() && finds_in_trace(redactor, event.trace());
-  if (!trace_holds && !finds_in_event(redactor, event)) return std::nullopt;
+  const bool unknown = has_unknown(event);
+  if (!unknown && !trace_holds && !finds_in_event(redactor, event)) return std::nullopt;
   std::optional<v1::SyncEvent> out(event);
+  if (unknown) out->DiscardUnknownFields();
   if (trace_holds) out->clear_trace();
   replace_in_event(redactor, *out);
   return out;
 }
 
 void redact(const Redactor& redactor, v1::Operation& operation) {
+  operation.DiscardUnknownFields();
   replace(redactor, *operation.mutable_status());
   replace(redactor, *operation.mutable_name());
   replace(redactor, *operation.mutable_owner_id());

@@ -10,7 +10,11 @@
 
 namespace runfold::redact {
 
-// Each gives the record without its secrets. Absent: it has none, and nothing was allocated to see that.
+// Each gives the record without its secrets, and without fields that this program does not know: nobody could say what stands in them.
+// Absent: it has none, and nothing was allocated to see that, once prepare() was called.
+
+/// Has protobuf make what it makes at the first look at a message.
+void prepare();
 
 /// Of a response body that is cut off, what may be the beginning of a secret goes too.
 [[nodiscard]] std::optional<v1::LogRecord> redacted(const Redactor& redactor, const v1::LogRecord& record);

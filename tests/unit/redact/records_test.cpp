@@ -98,6 +98,48 @@ TEST_F(Records, OfOperationsKeepNothingButTheirId) {
   EXPECT_EQ(operation.operation_id(), "S-1");
 }
 
+/// Calls `each` with every message in `message` in turn, after it made them all; of a oneof, the field `choice`.
+template <class Each>
+void for_each_message(Message& message, const FieldDescriptor* choice, const Each& each) {
+  each(message);
+  const auto& reflection = *message.GetReflection();
+  const auto& fields = *message.GetDescriptor();
+  for (int i = 0; i < fields.field_count(); ++i) {
+    const auto* field = fields.field(i);
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (field->real_containing_oneof() != nullptr && field != choice) continue;
+    Message& part = !field->is_repeated()                      ? *reflection.MutableMessage(&message, field)
+                    : reflection.FieldSize(message, field) > 0 ? *reflection.MutableRepeatedMessage(&message, field, 0)
+                                                               : *reflection.AddMessage(&message, field);
+    for_each_message(part, choice, each);
+  }
+}
+
+/// Puts an unknown field into each message there is, one after the other, and expects that it does not stay.
+template <class Record>
+void expect_only_known(const Redactor& redactor, Record record, const FieldDescriptor* choice) {
+  for_each_message(record, choice, [](Message&) {});
+  const std::string known = bytes_of(record);
+  for_each_message(record, choice, [&](Message& message) {
+    auto& unknown = *message.GetReflection()->MutableUnknownFields(&message);
+    unknown.AddLengthDelimited(900, kSecret);
+    const auto clean = redacted(redactor, record);
+    EXPECT_EQ(bytes_of(clean.value_or(record)), known) << message.GetDescriptor()->full_name();
+    unknown.Clear();
+  });
+  EXPECT_FALSE(redacted(redactor, record));
+}
+
+TEST_F(Records, LoseWhatIsNotKnownWhereverItStands) {
+  expect_only_known(redactor_, v1::LogRecord(), nullptr);
+  const auto* kinds = v1::SyncEvent::descriptor()->FindOneofByName("event");
+  for (int i = 0; i < kinds->field_count(); ++i) expect_only_known(redactor_, v1::SyncEvent(), kinds->field(i));
+  v1::Operation operation;
+  operation.GetReflection()->MutableUnknownFields(&operation)->AddLengthDelimited(900, kSecret);
+  redact(redactor_, operation);
+  EXPECT_EQ(bytes_of(operation), "");
+}
+
 TEST_F(Records, WithNothingToReplaceAreLeftAlone) {
   v1::LogRecord record;
   record.set_message("uploaded 42 invoices: done, ratio=0.5");
