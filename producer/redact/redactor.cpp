@@ -11,6 +11,9 @@
 namespace runfold::redact {
 namespace {
 
+/// "token: token: token: ..." is not followed for ever.
+constexpr int kMaxPasses = 32;
+
 /// Sorts the spans and joins those that overlap or touch.
 void merge(std::vector<Span>& spans) {
   std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
@@ -125,21 +128,22 @@ bool Redactor::holds_registered(std::string_view text) const {
 
 std::size_t Redactor::whole_until(std::string_view text) const {
   const std::size_t least = text.size() - std::min(text.size(), kMaxHeldBack);
+  Found by_value;
+  values_.find(text, by_value);
+  if (!by_value.spans.empty()) merge(by_value.spans);
+  std::size_t cut = std::min(by_value.open_at, text.size());
   // What is left may end within a secret that is whole in all of the text.
-  for (;;) {
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
     Found by_looks;
     find_by_names_and_patterns(text, names_, by_looks);
-    Found by_value;
-    values_.find(text, by_value);
-    std::size_t cut = std::min(by_value.open_at, text.size());
     if (by_looks.open_at < cut && by_looks.open_at >= least) cut = by_looks.open_at;
-    if (!by_value.spans.empty()) merge(by_value.spans);
     for (const auto [begin, end] : by_value.spans) {
       if (begin < cut && cut < end) cut = begin;
     }
-    if (cut == text.size()) return cut;
+    if (cut == text.size()) break;
     text = text.substr(0, cut);
   }
+  return cut;
 }
 
 std::size_t Redactor::cut_off(std::string_view text) const {

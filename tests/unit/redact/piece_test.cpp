@@ -63,6 +63,18 @@ TEST(Pieces, EndBeforeWhatMayIntroduceASecret) {
   EXPECT_EQ(rest("password=hunter2 " + std::string(120, '.') + "!"), "");
 }
 
+TEST(Pieces, ThatIntroduceOneSecretAfterTheOtherAreNotHeldForEver) {
+  Redactor redactor;
+  ASSERT_TRUE(redactor.add("token: abcdef"));
+  for (const std::string one : {"Bearer ", "token: ", "https://"}) {
+    std::string text;
+    while (text.size() < 8000) text += one;
+    EXPECT_LE(text.size() - piece_until(redactor, text), 1000U) << one;
+    text += "token: abc";
+    EXPECT_LE(piece_until(redactor, text), text.size() - 10) << "but none that is registered is cut in two";
+  }
+}
+
 TEST(Pieces, NeverEndWithinASecretThatIsWhole) {
   Redactor redactor;
   ASSERT_TRUE(redactor.add("abc def"));
