@@ -33,7 +33,7 @@ struct OutputLine {
 class LineSplitter {
  public:
   using OnLine = std::function<void(const OutputLine&)>;
-  /// How much of an unfinished line may be a piece by itself, see Redactor::whole_until(): what is beyond is held until more
+  /// How much of an unfinished line may be a piece by itself, see redact::piece_until(): what is beyond is held until more
   /// of it has come, so that no secret is cut in two.
   using WholeUntil = std::function<std::size_t(std::string_view)>;
   LineSplitter(std::size_t limit, OnLine on_line, WholeUntil whole_until = {});
