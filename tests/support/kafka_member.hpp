@@ -53,7 +53,7 @@ class Member {
       }
       return from;
     };
-    events.on_revoke = [this](std::span<const TopicPartition> taken, bool) { revoked.assign(taken.begin(), taken.end()); };
+    events.on_revoke = [this](std::span<const TopicPartition> taken, bool) { revoked.emplace_back(taken.begin(), taken.end()); };
     events.on_error = [this](const Error& error, const std::optional<TopicPartition>& at) {
       errors.push_back(error);
       error_at.push_back(at);
@@ -109,7 +109,8 @@ class Member {
   int assignments = 0;
   int recoveries = 0;
   std::map<TopicPartition, std::int64_t> read_up_to;
-  std::vector<TopicPartition> revoked;
+  /// What was taken away, each time.
+  std::vector<std::vector<TopicPartition>> revoked;
   std::vector<Error> errors;
   std::vector<std::optional<TopicPartition>> error_at;
   std::function<void(const Error&, const std::optional<TopicPartition>&)> on_error;

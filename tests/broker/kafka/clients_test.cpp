@@ -120,7 +120,8 @@ TEST(Clients, TwoMembersShareThePartitionsAndGiveThemBack) {
     second.turn();
     return first.consumer->assignment().size() == 2 && second.consumer->assignment().size() == 2;
   }));
-  EXPECT_EQ(first.revoked.size(), 4U);
+  ASSERT_FALSE(first.revoked.empty());
+  EXPECT_EQ(first.revoked.front().size(), 4U);
   std::set<TopicPartition> all;
   for (const auto& at : first.consumer->assignment()) all.insert(at);
   for (const auto& at : second.consumer->assignment()) all.insert(at);
@@ -133,7 +134,8 @@ TEST(Clients, TwoMembersShareThePartitionsAndGiveThemBack) {
   EXPECT_EQ(first.received.size(), 50U);
   EXPECT_EQ(second.received.size(), 50U);
   second.consumer->close(std::chrono::seconds(10));
-  EXPECT_EQ(second.revoked.size(), 2U);
+  ASSERT_FALSE(second.revoked.empty());
+  EXPECT_EQ(second.revoked.back().size(), 2U);
   EXPECT_TRUE(first.run_until([&] { return first.consumer->assignment().size() == 4; }));
 }
 
