@@ -18,6 +18,7 @@ kafka::ConsumerEvents PipelineImpl::consumer_events() {
   events.on_revoke = [this](std::span<const kafka::TopicPartition> taken, bool lost) { on_revoke(taken, lost); };
   events.on_error = [this](const kafka::Error& error, const std::optional<kafka::TopicPartition>& at) { on_error(error, at); };
   events.on_recovered = [this] { on_recovered(); };
+  events.on_left_out = [this](std::span<const kafka::TopicPartition> partitions) { on_left_out(partitions); };
   events.on_read_up_to = [this](const kafka::TopicPartition& at, std::int64_t offset) { on_read_up_to(at, offset); };
   return events;
 }

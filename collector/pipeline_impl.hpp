@@ -108,6 +108,7 @@ class PipelineImpl final : public Pipeline {
   // What it tells of itself: pipeline_watch.cpp
   void on_error(const kafka::Error& error, const std::optional<kafka::TopicPartition>& at);
   void on_recovered();
+  void on_left_out(std::span<const kafka::TopicPartition> partitions);
   [[nodiscard]] std::string why_fenced(const kafka::Error& error) const;
   void records_arrive();
   void say_kafka_health();

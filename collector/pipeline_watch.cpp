@@ -2,6 +2,7 @@
 #include "collector/pipeline_impl.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace runfold::collector {
 namespace {
@@ -70,6 +71,15 @@ void PipelineImpl::on_recovered() {
   kafka_mention_.reset();
   refusal_mention_.reset();
   say_kafka_health();
+}
+
+void PipelineImpl::on_left_out(std::span<const kafka::TopicPartition> partitions) {
+  std::map<std::string, std::vector<std::int32_t>> of_topic;
+  for (const kafka::TopicPartition& at : partitions) of_topic[at.topic].push_back(at.partition);
+  for (const auto& [topic, numbers] : of_topic) {
+    log_(4, "nobody in group " + options_.group + " reads " + std::to_string(numbers.size()) + " partitions of " + topic + ", from " +
+                std::to_string(numbers.front()) + " on: they were added while its members were away; the group divides all anew");
+  }
 }
 
 void PipelineImpl::say_kafka_health() {

@@ -2,6 +2,7 @@
 #include "transport/kafka/broker_watch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace runfold::kafka {
 namespace {
@@ -21,13 +22,10 @@ bool too_few_in_sync(const rd_kafka_metadata_partition_t& partition) {
 }  // namespace
 
 BrokerWatch::BrokerWatch(rd_kafka_t* client, Connection& connection, WatchPace pace, const std::vector<std::string>& topics,
-                         std::function<void()> on_recovered)
-    : client_(client),
-      connection_(connection),
-      pace_(pace),
-      on_recovered_(std::move(on_recovered)),
-      topic_names_(topics.begin(), topics.end()) {
+                         const std::string& group, Events events)
+    : client_(client), connection_(connection), pace_(pace), events_(std::move(events)), topic_names_(topics.begin(), topics.end()) {
   for (const std::string& topic : topics) topic_handles_.emplace_back(rd_kafka_topic_new(client_, topic.c_str(), nullptr));
+  if (!group.empty()) coverage_.emplace(client_, group);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,6 +43,7 @@ void BrokerWatch::watch(std::vector<TopicPartition> partitions) {
     const std::lock_guard lock(mutex_);
     partitions_ = std::move(partitions);
     watermarks_.clear();
+    left_out_.clear();
     ++generation_;
   }
   changed_.notify_all();
@@ -57,6 +56,11 @@ std::optional<Watermarks> BrokerWatch::find(const TopicPartition& of) const {
   Watermarks marks = found->second;
   marks.writable = !not_writable_.contains(of);
   return marks;
+}
+
+std::vector<TopicPartition> BrokerWatch::take_left_out() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(left_out_, {});
 }
 
 std::vector<TopicSize> BrokerWatch::topics() const {
@@ -72,7 +76,7 @@ bool BrokerWatch::stopping() const {
 }
 
 void BrokerWatch::answered() {
-  if (connection_.on_answer()) on_recovered_();
+  if (connection_.on_answer()) events_.on_recovered();
 }
 
 void BrokerWatch::run() {
@@ -89,6 +93,7 @@ void BrokerWatch::run() {
       if (generation_ != known_generation) {
         partitions = partitions_;
         known_since = {};
+        if (coverage_) partitions.empty() ? coverage_->revoked() : coverage_->assigned(WatchTurns::Clock::now());
       }
       known_generation = generation_;
     }
@@ -98,6 +103,7 @@ void BrokerWatch::run() {
       refresh(leaders, partitions);
       known_since = WatchTurns::Clock::now();
     }
+    if (coverage_ && coverage_->is_due(WatchTurns::Clock::now())) look_for_left_out();
     for (auto& [id, turns] : leaders.turns) {
       if (stopping()) return;
       const auto few = turns.next_few(WatchTurns::Clock::now(), pace_);
@@ -109,6 +115,24 @@ void BrokerWatch::run() {
       }
     }
   }
+}
+
+void BrokerWatch::look_for_left_out() {
+  GroupCoverage::TopicSizes topics;
+  std::uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    topics = topic_sizes_;
+    generation = generation_;
+  }
+  auto left_out = coverage_->left_out(topics, kRequestTimeoutMs);
+  if (left_out.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (generation != generation_) return;  // the group has divided its partitions since
+    left_out_ = std::move(left_out);
+  }
+  events_.on_left_out();
 }
 
 bool BrokerWatch::query(const std::vector<TopicPartition>& of) {

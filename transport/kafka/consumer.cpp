@@ -91,13 +91,19 @@ class RdkafkaConsumer final : public Consumer {
     if (topics.empty()) {
       ranges_ = std::move(ranges);
       of_ranges_ = true;
-    } else if (auto subscribed = subscribe(topics); !subscribed) {
-      return subscribed.error();
+    } else {
+      topics_ = topics;
+      if (auto subscribed = subscribe(); !subscribed) return subscribed.error();
     }
-    watch_ = std::make_unique<BrokerWatch>(client_.get(), connection_, settings.pace, topics, [this] {
-      recovered_.store(true);
-      waker_->wake();
-    });
+    const auto raise = [this](std::atomic<bool>& flag) {
+      return [this, &flag] {
+        flag.store(true);
+        waker_->wake();
+      };
+    };
+    watch_ = std::make_unique<BrokerWatch>(client_.get(), connection_, settings.pace, topics,
+                                           topics.empty() ? "" : settings.properties.get("group.id").value_or(""),
+                                           BrokerWatch::Events{raise(recovered_), raise(left_out_)});
     return {};
   }
 
@@ -105,6 +111,7 @@ class RdkafkaConsumer final : public Consumer {
     if (closed_) return {};
     if (!ranges_.empty()) assign_ranges();
     tell_recovered();
+    rejoin_for_left_out();
     for (;;) {
       EventHandle event{rd_kafka_queue_poll(queue_.get(), 0)};
       if (!event) return {};
@@ -227,10 +234,10 @@ class RdkafkaConsumer final : public Consumer {
   }
 
  private:
-  Result<void> subscribe(const std::vector<std::string>& topics) {
-    const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(topics.size()))};
+  Result<void> subscribe() {
+    const PartitionListHandle list{rd_kafka_topic_partition_list_new(static_cast<int>(topics_.size()))};
     std::string names;
-    for (const std::string& topic : topics) {
+    for (const std::string& topic : topics_) {
       rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
       names += (names.empty() ? "" : ", ") + topic;
     }
@@ -496,6 +503,17 @@ class RdkafkaConsumer final : public Consumer {
     if (recovered_.load(std::memory_order_relaxed) && recovered_.exchange(false) && events_.on_recovered) events_.on_recovered();
   }
 
+  void rejoin_for_left_out() {
+    if (!left_out_.load(std::memory_order_relaxed) || !left_out_.exchange(false)) return;
+    const std::vector<TopicPartition> partitions = watch_->take_left_out();
+    if (partitions.empty()) return;
+    if (events_.on_left_out) events_.on_left_out(partitions);
+    // Even a static member leaves by this, so that its coming back counts as a change of the group.
+    if (const auto error = rd_kafka_unsubscribe(client_.get()))
+      tell(make_error(error, "leave the consumer group for a moment"), std::nullopt);
+    if (const auto subscribed = subscribe(); !subscribed) tell(subscribed.error(), std::nullopt);
+  }
+
   /// rd_kafka_destroy joins librdkafka's threads; should one hang, this process must still be able to end.
   void destroy_within(std::chrono::milliseconds limit) {
     if (!client_) return;
@@ -512,12 +530,16 @@ class RdkafkaConsumer final : public Consumer {
   OffsetReset reset_;
   ConsumerEvents events_;
   Positions positions_;
+  /// Of the group; none: of ranges.
+  std::vector<std::string> topics_;
   /// Not assigned yet.
   std::vector<Range> ranges_;
   bool of_ranges_ = false;
   bool paused_ = false;
   bool closed_ = false;
+  // Raised by the watch.
   std::atomic<bool> recovered_{false};
+  std::atomic<bool> left_out_{false};
   ClientHandle client_;
   QueueHandle queue_;
   std::unique_ptr<Waker> waker_;

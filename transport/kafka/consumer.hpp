@@ -109,6 +109,9 @@ struct ConsumerEvents {
   std::function<void(const Error&, const std::optional<TopicPartition>& at)> on_error;
   /// A broker answers again after on_error had said kUnreachable. Called once for each such time.
   std::function<void()> on_recovered;
+  /// Of a member of a group: no member was given these partitions of the topics, because they were added while nobody was there to
+  /// divide them. This member leaves the group and joins it again, so that all are divided anew: on_revoke and on_assign follow.
+  std::function<void(std::span<const TopicPartition>)> on_left_out;
   /// Of a member of a group: poll() has given all records before `offset`, where the partition ends just now. The offsets
   /// behind the last record may hold none for ever: transactions leave markers.
   std::function<void(const TopicPartition&, std::int64_t offset)> on_read_up_to;

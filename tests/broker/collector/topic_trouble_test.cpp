@@ -112,6 +112,30 @@ TEST_F(TopicTrouble, PartitionsThatAreAddedInMidStreamAreReadFromTheirFirstRecor
   EXPECT_EQ(collector_.terminate(), 0) << collector_.said();
 }
 
+TEST(TopicTroubleWhileAway, PartitionsThatAreAddedWhileAStaticMemberIsAwayAreReadFromTheirFirstRecord) {
+  // No session ends in here, so nobody but the collector itself can have the group divide its partitions anew.
+  CollectorUnderTest collector("away", {{"session.timeout.ms", "300000"}});
+  Sender sender;
+  collector.start();
+  sender.send(collector.topics().events, "before", one_created("before"), {}, 0);
+  ASSERT_TRUE(becomes(collector, "before", 1)) << collector.said();
+  collector.kill();
+  add_partitions(broker_properties(), collector.topics().events, 6);
+  collector.start();
+  Sender to_six;
+  to_six.send(collector.topics().events, "old", one_created("old"), {}, 1);
+  for (const std::int32_t partition : {4, 5}) {
+    to_six.send(collector.topics().events, "new-" + std::to_string(partition), one_created("new-" + std::to_string(partition)), {},
+                partition);
+  }
+  EXPECT_TRUE(becomes(collector, "old", 1)) << collector.said();
+  EXPECT_TRUE(becomes(collector, "new-4", 1)) << collector.said();
+  EXPECT_TRUE(becomes(collector, "new-5", 1)) << collector.said();
+  EXPECT_NE(collector.said().find("nobody in group " + collector.group() + " reads"), std::string::npos) << collector.said();
+  EXPECT_EQ(created(collector, "before"), 1U);
+  EXPECT_EQ(collector.terminate(), 0) << collector.said();
+}
+
 TEST_F(TopicTrouble, ATopicThatIsDeletedKeepsTheCollectorUnreadyUntilItIsThereAgain) {
   start();
   send("old", 2);
