@@ -2,7 +2,6 @@
 #include "producer/delivery/run_account.hpp"
 
 #include "producer/delivery/wire.hpp"
-#include "runfold/v1/identity.pb.h"
 #include "runfold/v1/log.pb.h"
 
 #include <utility>
@@ -17,18 +16,6 @@ std::string field(int number, const google::protobuf::MessageLite& message) {
   return out + bytes;
 }
 
-std::string identity_of(const RunDescription& about) {
-  v1::RunIdentity identity;
-  identity.set_run_id(about.run_id);
-  identity.set_connector_id(about.connector_id);
-  identity.set_version(about.version);
-  identity.set_site(about.site);
-  identity.set_attempt(about.attempt);
-  identity.set_source_id(about.source_id);
-  static_assert(v1::SyncEvent::kIdentityFieldNumber == 1 && v1::LogBatch::kIdentityFieldNumber == 1);
-  return field(1, identity);
-}
-
 std::string trace_of(const RunDescription& about) {
   if (about.traceparent.empty()) return {};
   v1::TraceContext trace;
@@ -39,8 +26,20 @@ std::string trace_of(const RunDescription& about) {
 
 }  // namespace
 
+v1::RunIdentity identity_of(const RunDescription& about) {
+  v1::RunIdentity identity;
+  identity.set_run_id(about.run_id);
+  identity.set_connector_id(about.connector_id);
+  identity.set_version(about.version);
+  identity.set_site(about.site);
+  identity.set_attempt(about.attempt);
+  identity.set_source_id(about.source_id);
+  return identity;
+}
+
+static_assert(v1::SyncEvent::kIdentityFieldNumber == 1 && v1::LogBatch::kIdentityFieldNumber == 1);
 RunAccount::RunAccount(RunDescription description)
-    : about(std::move(description)), identity_field(identity_of(about)), batch_trace_field(trace_of(about)) {}
+    : about(std::move(description)), identity_field(field(1, identity_of(about))), batch_trace_field(trace_of(about)) {}
 
 v1::TopicTotals RunAccount::totals(Channel channel) {
   v1::TopicTotals out;

@@ -4,6 +4,7 @@
 #include "producer/delivery/counts.hpp"
 #include "producer/delivery/sleeper.hpp"
 #include "runfold/v1/event.pb.h"
+#include "runfold/v1/identity.pb.h"
 
 #include <atomic>
 #include <chrono>
@@ -29,6 +30,9 @@ struct RunDescription {
   /// 0: this run sends no heartbeats of its own.
   std::chrono::milliseconds heartbeat_interval{0};
 };
+
+/// As every record of the run names it.
+[[nodiscard]] v1::RunIdentity identity_of(const RunDescription& about);
 
 /// One run's account. Made and freed by the Dispatcher; emitting threads hold it until they release it.
 class RunAccount {

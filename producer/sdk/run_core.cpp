@@ -89,13 +89,7 @@ bool RunCore::emit(const v1::SyncEvent& event, std::string_view traceparent) {
 void RunCore::tell(v1::SyncEvent event) noexcept {
   if (!about_.on_event || unsubscribed_.load(std::memory_order_relaxed)) return;
   try {
-    auto& identity = *event.mutable_identity();
-    identity.set_run_id(about_.description.run_id);
-    identity.set_connector_id(about_.description.connector_id);
-    identity.set_version(about_.description.version);
-    identity.set_site(about_.description.site);
-    identity.set_attempt(about_.description.attempt);
-    identity.set_source_id(about_.description.source_id);
+    *event.mutable_identity() = delivery::identity_of(about_.description);
     about_.on_event(event);
   } catch (...) {
     unsubscribed_.store(true, std::memory_order_relaxed);
