@@ -50,12 +50,9 @@ class KafkaSender final : public Sender {
 
   Outcome<> finish() override {
     runs_.clear();
-    const ProducerReport report = producer_->close(limit_);
-    if (report.acknowledged == report.emitted) return {};
-    std::string reasons;
-    for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
-    return Failure{kNotReachable, std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) +
-                                      " records were not acknowledged by Kafka at " + servers_ + " (" + reasons + ")"};
+    auto lost = what_was_lost(producer_->close(limit_), "records were not acknowledged by Kafka at " + servers_);
+    if (!lost) return {};
+    return Failure{kNotReachable, std::move(*lost)};
   }
 
   [[nodiscard]] const std::string& run_id() const noexcept override { return options_.run_id; }

@@ -173,11 +173,7 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
   const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
   const bool there = is_kafka_there(producer, trouble, haste, options);
   const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
-  if (report.acknowledged == report.emitted) return;
-  std::string reasons;
-  for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
-  warn(std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) + " records of run " + run_id +
-       " did not reach Kafka at " + servers + " (" + reasons + ")");
+  if (const auto lost = what_was_lost(report, "records of run " + run_id + " did not reach Kafka at " + servers)) warn(*lost);
 }
 
 /// One run of one command, and everything that serves it.

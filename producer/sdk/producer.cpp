@@ -93,6 +93,14 @@ std::string usable_run_id(std::string run_id, const redact::Redactor& redactor) 
 
 }  // namespace
 
+std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said) {
+  if (report.acknowledged == report.emitted) return std::nullopt;
+  std::string reasons;
+  for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
+  return std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) + " " + std::string(said) + " (" +
+         reasons + ")";
+}
+
 class Producer::Impl {
  public:
   Settings settings;

@@ -11,7 +11,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -26,6 +28,10 @@ struct ProducerReport {
   std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large,
                                                  ///< spool_full, late (handed over after the run or the producer had ended)
 };
+
+/// How much did not reach Kafka and why: "3 of 240 SAID (delivery_timeout 3)", `said` being what is told of them, for example
+/// "records did not reach Kafka". Absent: Kafka has confirmed all.
+[[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
 
 /// Sends the events and logs of runs to Kafka, from a thread of its own.
 ///

@@ -57,15 +57,6 @@ void run_steps(Run& run, Connector& connector, SyncOutcome& outcome) {
   }
 }
 
-void say_what_was_lost(const ProducerReport& report, const std::string& run_id) {
-  if (report.acknowledged == report.emitted) return;
-  std::string reasons;
-  for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
-  print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-             "Runfold: " + std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) +
-                 " records of run " + run_id + " are not known to have reached Kafka (" + reasons + ")");
-}
-
 }  // namespace
 
 SyncOutcome run_connector(Producer& producer, Connector& connector, std::string_view account, std::string_view sync_id,
@@ -84,7 +75,10 @@ kafka::Result<SyncOutcome> run_connector(Connector& connector, std::string_view 
   auto producer = Producer::create(std::move(settings).value());
   if (!producer) return producer.error();
   SyncOutcome outcome = run_connector(**producer, connector, account, sync_id, std::move(events));
-  say_what_was_lost((*producer)->close(kPatience), outcome.run_id);
+  const std::string said = "records of run " + outcome.run_id + " are not known to have reached Kafka";
+  if (const auto lost = what_was_lost((*producer)->close(kPatience), said)) {
+    print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + *lost);
+  }
   return outcome;
 }
 
