@@ -23,8 +23,8 @@ constexpr const char* kFooter = R"(
 The command stands behind --: runfold exec [OPTIONS] -- COMMAND [ARGUMENTS...]
 
 What COMMAND writes to stdout and stderr comes out unchanged and is recorded line by line, secrets replaced by "[redacted]";
-its exit code is ours (128 + N when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to the command; after its end
-records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered at all.
+its exit code is ours (128 + N when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to
+the command; after its end records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered at all.
 
 COMMAND finds RUNFOLD_INTAKE_URL and RUNFOLD_INTAKE_TOKEN (POST /v1/job/log and /v1/events), RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT,
 RUNFOLD_CONNECTOR, TRACEPARENT and, with --container-api, CONTAINER_API_URL of a proxy that records failing calls.
