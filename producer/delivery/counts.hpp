@@ -64,6 +64,16 @@ class DropTable {
  private:
   std::array<std::array<N, kDrops.size() + 1>, kChannels.size()> cells_{};
 };
+/// A number for each topic.
+template <class N>
+class ByChannel {
+ public:
+  [[nodiscard]] N& operator[](Channel channel) noexcept { return cells_[static_cast<std::size_t>(channel)]; }
+  [[nodiscard]] const N& operator[](Channel channel) const noexcept { return cells_[static_cast<std::size_t>(channel)]; }
+
+ private:
+  std::array<N, kChannels.size()> cells_{};
+};
 using AtomicDrops = DropTable<std::atomic<std::uint64_t>>;
 using Drops = DropTable<std::uint64_t>;
 
@@ -71,6 +81,8 @@ using Drops = DropTable<std::uint64_t>;
 struct Report {
   std::uint64_t emitted = 0;
   std::uint64_t acknowledged = 0;
+  /// The same by topic.
+  ByChannel<std::uint64_t> acknowledged_of;
   std::uint64_t pending = 0;
   Drops dropped;
   [[nodiscard]] std::uint64_t dropped_records() const noexcept {
@@ -86,7 +98,7 @@ struct Report {
 struct Ledger {
   /// Records that did not go through the ring: Completed and Heartbeats. Added when they come to be.
   std::atomic<std::uint64_t> made{0};
-  std::atomic<std::uint64_t> acknowledged{0};
+  ByChannel<std::atomic<std::uint64_t>> acknowledged;
   /// Refused at the door: never accepted.
   AtomicDrops refused;
   /// Accepted, and given up later.
@@ -96,9 +108,13 @@ struct Ledger {
   template <class RingRecords>
   [[nodiscard]] Report report(RingRecords in_ring) const {
     Report out;
-    std::uint64_t settled = out.acknowledged = acknowledged.load(std::memory_order_acquire);
+    std::uint64_t settled = 0;
     std::uint64_t refused_records = 0;
     for (const auto channel : kChannels) {
+      const auto confirmed = acknowledged[channel].load(std::memory_order_acquire);
+      out.acknowledged_of[channel] = confirmed;
+      out.acknowledged += confirmed;
+      settled += confirmed;
       for (const auto reason : kDrops) {
         const auto lost = given_up.at(channel, reason).load(std::memory_order_acquire);
         const auto turned_away = refused.at(channel, reason).load(std::memory_order_acquire);

@@ -124,7 +124,7 @@ void Outbox::on_error(const kafka::Error& error) {
 Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {
   Parcel& parcel = at->second;
   if (error == nullptr) {
-    ledger_.acknowledged.fetch_add(parcel.records, std::memory_order_release);
+    ledger_.acknowledged[parcel.channel].fetch_add(parcel.records, std::memory_order_release);
   } else {
     const Drop reason = drop_reason(error->code);
     parcel.run->given_up.at(parcel.channel, reason) += parcel.records;

@@ -65,30 +65,32 @@ std::string host_name() {
   return name.data();
 }
 
-ProducerReport to_report(const delivery::Report& report) {
-  ProducerReport out{.emitted = report.emitted, .acknowledged = report.acknowledged, .pending = report.pending, .dropped = {}};
-  for (const auto reason : delivery::kDrops) {
-    std::uint64_t records = 0;
-    for (const auto channel : delivery::kChannels) records += report.dropped.at(channel, reason);
-    if (records > 0) out.dropped.emplace(delivery::name(reason), records);
+ProducerReport to_report(const delivery::Report& report, const kafka::TopicNames& topics) {
+  ProducerReport out{
+      .emitted = report.emitted, .acknowledged = report.acknowledged, .pending = report.pending, .dropped = {}, .topics = {}};
+  for (const auto channel : delivery::kChannels) {
+    auto& topic = out.topics[channel == delivery::Channel::kEvents ? topics.events : topics.logs];
+    topic.acknowledged += report.acknowledged_of[channel];
+    for (const auto reason : delivery::kDrops) {
+      const std::uint64_t records = report.dropped.at(channel, reason);
+      topic.dropped += records;
+      if (records > 0) out.dropped[std::string(delivery::name(reason))] += records;
+    }
   }
   return out;
 }
 
-// A run id as it can stand on the wire; one that cannot is mended, because a run must not fail for its name.
-std::string usable_run_id(std::string run_id, const redact::Redactor& redactor) {
-  if (run_id.empty()) return random_uuid();
-  if (redactor.holds_registered(run_id)) {
-    std::string other = random_uuid();
+// A name as it can stand on the wire; one that cannot is mended, because a run must not fail for its name.
+std::string usable_name(std::string_view what, std::string name, const redact::Redactor& redactor) {
+  const auto going_on = [&](std::string_view why, const std::string& as) {
     print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-                           "Runfold: the run id holds a registered secret; going on as " + other);
-    return other;
-  }
-  if (!wrong_name("run_id", run_id, 1)) return run_id;
-  std::string mended(delivery::cut(delivery::replace_invalid_utf8(run_id), delivery::kMaxNameBytes));
-  print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-                         "Runfold: the run id is longer than 200 bytes or not valid UTF-8; going on as " + mended);
-  return mended;
+                           std::string("Runfold: the ").append(what).append(" ").append(why).append("; going on as ").append(as));
+    return as;
+  };
+  if (redactor.holds_registered(name)) return going_on("holds a registered secret", random_uuid());
+  if (!wrong_name(what, name, 0)) return name;
+  return going_on("is longer than 200 bytes or not valid UTF-8",
+                  std::string(delivery::cut(delivery::replace_invalid_utf8(name), delivery::kMaxNameBytes)));
 }
 
 }  // namespace
@@ -101,12 +103,17 @@ std::optional<std::string> what_was_lost(const ProducerReport& report, std::stri
          reasons + ")";
 }
 
+std::vector<std::string_view> drop_reasons() {
+  std::vector<std::string_view> reasons;
+  for (const auto reason : delivery::kDrops) reasons.push_back(delivery::name(reason));
+  return reasons;
+}
+
 class Producer::Impl {
  public:
   Settings settings;
   /// Null: off.
   std::shared_ptr<delivery::Delivery> delivery;
-  const std::string source_id = random_uuid();
   const std::string host = host_name();
 };
 
@@ -148,14 +155,18 @@ Producer::~Producer() {
 Run Producer::start_run(RunOptions options) {
   RunCore::About about;
   auto& description = about.description;
-  description.run_id = usable_run_id(options.run_id.empty() ? environment("RUNFOLD_RUN_ID").value_or("") : std::move(options.run_id),
-                                     *impl_->settings.redactor);
+  const auto& redactor = *impl_->settings.redactor;
+  std::string run_id = options.run_id.empty() ? environment("RUNFOLD_RUN_ID").value_or("") : std::move(options.run_id);
+  description.run_id = run_id.empty() ? random_uuid() : usable_name("run id", std::move(run_id), redactor);
   description.attempt = options.attempt != 0 ? options.attempt : environment_attempt().value_or(1);
-  description.connector_id = impl_->settings.connector_id;
-  description.version = impl_->settings.version;
-  description.site = impl_->settings.site;
-  description.source_id = impl_->source_id;
-  description.heartbeat_interval = impl_->settings.heartbeat_interval;
+  const bool own_names = options.connector_id.empty();
+  description.connector_id = own_names ? impl_->settings.connector_id : usable_name("connector", std::move(options.connector_id), redactor);
+  description.version = own_names ? impl_->settings.version : usable_name("version", std::move(options.version), redactor);
+  description.site = own_names ? impl_->settings.site : usable_name("site", std::move(options.site), redactor);
+  // One a run, not one a producer: a run that is started again here numbers its records anew.
+  description.source_id = random_uuid();
+  const auto promised = options.heartbeat_interval.value_or(impl_->settings.heartbeat_interval);
+  if (options.sends_heartbeats) description.heartbeat_interval = promised;
 
   const Place* outer = current_place();
   const bool given = !options.traceparent.empty();
@@ -177,9 +188,9 @@ Run Producer::start_run(RunOptions options) {
   if (options.joined) return Run(std::make_shared<Run::Impl>(std::move(core)));
   v1::SyncEvent event;
   auto& started = *event.mutable_started();
-  if (impl_->settings.heartbeat_interval.count() > 0)
-    set_duration(*started.mutable_heartbeat_interval(), impl_->settings.heartbeat_interval);
-  started.set_os_pid(options.os_pid.value_or(static_cast<std::uint64_t>(::getpid())));
+  if (promised.count() > 0) set_duration(*started.mutable_heartbeat_interval(), promised);
+  const auto os_pid = options.os_pid.value_or(static_cast<std::uint64_t>(::getpid()));
+  if (os_pid != 0) started.set_os_pid(os_pid);
   started.set_host(impl_->host);
   started.set_account(options.account);
   core->emit(std::move(event));
@@ -188,17 +199,17 @@ Run Producer::start_run(RunOptions options) {
 
 ProducerReport Producer::report() const {
   if (!impl_->delivery) return {};
-  return to_report(impl_->delivery->report());
+  return to_report(impl_->delivery->report(), impl_->settings.topics);
 }
 
 bool Producer::wait(const std::function<bool(const ProducerReport&)>& enough, std::chrono::milliseconds limit) {
   if (!impl_->delivery) return enough({});
-  return impl_->delivery->wait([&enough](const delivery::Report& report) { return enough(to_report(report)); }, limit);
+  return impl_->delivery->wait([&](const delivery::Report& report) { return enough(to_report(report, impl_->settings.topics)); }, limit);
 }
 
 ProducerReport Producer::close(std::chrono::milliseconds limit) {
   if (!impl_->delivery) return {};
-  return to_report(impl_->delivery->close(limit));
+  return to_report(impl_->delivery->close(limit), impl_->settings.topics);
 }
 
 }  // namespace runfold

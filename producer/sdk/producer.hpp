@@ -16,6 +16,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace runfold {
 
@@ -27,11 +28,21 @@ struct ProducerReport {
   std::uint64_t pending = 0;                     ///< neither confirmed nor given up yet
   std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large,
                                                  ///< spool_full, late (handed over after the run or the producer had ended)
+
+  /// What was settled of one topic.
+  struct Topic {
+    std::uint64_t acknowledged = 0;
+    std::uint64_t dropped = 0;
+  };
+  std::map<std::string, Topic> topics;  ///< by name: the topics of events and of logs
 };
 
 /// How much did not reach Kafka and why: "3 of 240 SAID (delivery_timeout 3)", `said` being what is told of them, for example
 /// "records did not reach Kafka". Absent: Kafka has confirmed all.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
+
+/// Every reason that a report may name.
+[[nodiscard]] std::vector<std::string_view> drop_reasons();
 
 /// Sends the events and logs of runs to Kafka, from a thread of its own.
 ///

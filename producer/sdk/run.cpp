@@ -59,6 +59,10 @@ bool Run::finished() const noexcept {
   return impl_->core->finished();
 }
 
+void Run::abandon() noexcept {
+  impl_.reset();
+}
+
 Step Run::step(std::string_view step_id) {
   return Step(std::make_unique<Step::Impl>(impl_->core, step_id));
 }

@@ -30,10 +30,19 @@ struct RunOptions {
   std::uint32_t attempt = 0;
   /// Empty: the span that this thread is in (see Context), or else TRACEPARENT, or else a new trace.
   std::string traceparent = {};
-  /// The connector's OS process; absent: this one.
+  /// What runs, which release of it, and for which site. No connector_id: all three are the producer's (see Settings). For a
+  /// producer that speaks for others.
+  std::string connector_id = {};
+  std::string version = {};
+  std::string site = {};
+  /// The connector's OS process; absent: this one; 0: unknown.
   std::optional<std::uint64_t> os_pid = {};
   /// The account the connector runs for.
   std::string account = {};
+  /// How often Started promises to be heard of; absent: Settings::heartbeat_interval; 0: it promises nothing.
+  std::optional<std::chrono::milliseconds> heartbeat_interval = {};
+  /// False: whoever speaks for the run keeps that promise itself, and the producer sends no heartbeats of its own.
+  bool sends_heartbeats = true;
   /// The run was started elsewhere, and is only spoken of here: no Started is emitted, and leaving scope does not end it.
   /// A Completed says no duration unless it is given one. Set heartbeat_interval to 0 with it.
   bool joined = false;
@@ -108,6 +117,9 @@ class Run {
   /// Ends the run: emits Completed with the producer's totals. A second call does nothing.
   void finish(const RunEnd& end);
   [[nodiscard]] bool finished() const noexcept;
+
+  /// Lets go of a run whose end is not known here: it is not ended, neither now nor by leaving scope. The handle is empty then.
+  void abandon() noexcept;
 
  private:
   class Impl;

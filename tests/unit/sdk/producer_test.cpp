@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -19,6 +21,7 @@ namespace {
 using test::good_settings;
 using test::kPatience;
 using test::Sdk;
+using test::wait_until;
 
 TEST_F(Sdk, ARunTellsItsWholeLifeInOrder) {
   auto producer = make();
@@ -420,6 +423,78 @@ TEST_F(Sdk, SettingsComeFromTheEnvironment) {
   EXPECT_EQ(settings->connector_id, "invoices");
   EXPECT_EQ(settings->version, "9");
   EXPECT_EQ(settings->site, "south");
+}
+
+TEST_F(Sdk, OneProducerSpeaksForRunsOfOtherConnectorsToo) {
+  auto producer = make();
+  runfold::Run run = producer->start_run({.run_id = "run-1",
+                                          .connector_id = "orders",
+                                          .site = "south",
+                                          .os_pid = 0,
+                                          .heartbeat_interval = std::chrono::seconds(30),
+                                          .sends_heartbeats = false});
+  run.finish({});
+  producer->close(kPatience);
+  const auto told = events();
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0].identity().connector_id(), "orders");
+  EXPECT_EQ(told[0].identity().version(), "") << "the producer's version is that of its own connector";
+  EXPECT_EQ(told[0].identity().site(), "south");
+  EXPECT_FALSE(told[0].started().has_os_pid());
+  EXPECT_EQ(told[0].started().heartbeat_interval().seconds(), 30);
+}
+
+TEST_F(Sdk, HeartbeatsAreSentForARunUnlessItsSpeakerSendsThem) {
+  auto producer = make();
+  const RunOptions options{.connector_id = "orders", .heartbeat_interval = std::chrono::milliseconds(1)};
+  RunOptions silent = options;
+  silent.run_id = "silent";
+  silent.sends_heartbeats = false;
+  runfold::Run quiet = producer->start_run(silent);
+  runfold::Run alive = producer->start_run(options);
+  const auto heartbeats = [&](const std::string& run_id) {
+    const auto told = events();
+    return std::count_if(told.begin(), told.end(),
+                         [&](const auto& event) { return event.has_heartbeat() && event.identity().run_id() == run_id; });
+  };
+  EXPECT_TRUE(wait_until([&] { return heartbeats(alive.run_id()) >= 3; }));
+  EXPECT_EQ(heartbeats("silent"), 0);
+}
+
+TEST_F(Sdk, ARunThatIsAbandonedIsNotEnded) {
+  auto producer = make();
+  {
+    runfold::Run run = producer->start_run({.run_id = "run-1"});
+    run.progress("read", 1);
+    run.abandon();
+  }
+  { runfold::Run again = producer->start_run({.run_id = "run-1"}); }
+  producer->close(kPatience);
+  const auto told = events();
+  ASSERT_EQ(told.size(), 4U);
+  EXPECT_TRUE(told[1].has_progress());
+  EXPECT_TRUE(told[2].has_started());
+  EXPECT_TRUE(told[3].has_completed());
+  EXPECT_NE(told[1].identity().source_id(), told[2].identity().source_id()) << "the numbers begin anew, and would be taken for repeats";
+}
+
+TEST_F(Sdk, AReportTellsTheTopicsApart) {
+  auto producer = make();
+  runfold::Run run = producer->start_run();
+  v1::LogRecord record;
+  record.set_message("x");
+  for (int i = 0; i < 5; ++i) run.log(record);
+  run.finish({});
+  run.log(record);
+  const auto report = producer->close(kPatience);
+  EXPECT_EQ(report.topics.at("runfold.events").acknowledged, 2U);
+  EXPECT_EQ(report.topics.at("runfold.events").dropped, 0U);
+  EXPECT_EQ(report.topics.at("runfold.logs").acknowledged, 5U);
+  EXPECT_EQ(report.topics.at("runfold.logs").dropped, 1U);
+  for (const auto& [reason, records] : report.dropped) {
+    const auto reasons = drop_reasons();
+    EXPECT_NE(std::find(reasons.begin(), reasons.end(), reason), reasons.end()) << reason;
+  }
 }
 
 TEST_F(Sdk, AnEmptyEnvironmentIsOffAndNotAnError) {
