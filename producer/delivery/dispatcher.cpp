@@ -131,9 +131,8 @@ bool Dispatcher::take_records(const Now& now) {
 }
 
 void Dispatcher::send_event(RunAccount& run, const Queued& event, const Now& now) {
-  Parcel parcel = outbox_.blank();
+  Parcel parcel = outbox_.blank(Channel::kEvents);
   parcel.run = &run;
-  parcel.channel = Channel::kEvents;
   parcel.records = 1;
   parcel.sequence = ++run.last_sequence(Channel::kEvents);
   parcel.time_ns = believable(event.time_ns, now);
@@ -176,9 +175,8 @@ void Dispatcher::send_batch(RunAccount& run) {
   assert(batch.records > 0);
   open_batches_.erase(batch.in_line);
   open_batches_bytes_ -= batch.bytes.size();
-  Parcel parcel = outbox_.blank();
+  Parcel parcel = outbox_.blank(Channel::kLogs);
   parcel.run = &run;
-  parcel.channel = Channel::kLogs;
   parcel.records = std::exchange(batch.records, 0);
   parcel.sequence = batch.first_sequence;
   parcel.time_ns = batch.latest_ns;

@@ -8,8 +8,8 @@
 namespace runfold::delivery {
 namespace {
 
-constexpr std::size_t kSpareParcels = 256;
-constexpr std::size_t kSpareBytes = 128 * 1024;
+/// Memory kept for the parcels to come, as a part of the bound on those in flight, for each channel.
+constexpr std::size_t kSparePart = 4;
 constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLastRetry{30'000};
 
@@ -18,6 +18,10 @@ constexpr std::size_t kParcelOverhead = 512;
 
 std::size_t cost(const Parcel& parcel) noexcept {
   return parcel.value.size() + kParcelOverhead;
+}
+
+std::size_t kept_bytes(const Parcel& parcel) noexcept {
+  return parcel.value.capacity() + parcel.traceparent.capacity() + parcel.tracestate.capacity() + sizeof(Parcel);
 }
 
 Drop drop_reason(kafka::Errc code) noexcept {
@@ -46,11 +50,27 @@ kafka::Result<void> Outbox::open() {
   return {};
 }
 
-Parcel Outbox::blank() {
-  if (spare_.empty()) return {};
-  Parcel out = std::move(spare_.back());
-  spare_.pop_back();
+Parcel Outbox::blank(Channel channel) {
+  auto& spare = spare_[static_cast<std::size_t>(channel)];
+  Parcel out;
+  if (!spare.parcels.empty()) {
+    out = std::move(spare.parcels.back());
+    spare.parcels.pop_back();
+    spare.bytes -= kept_bytes(out);
+  }
+  out.channel = channel;
   return out;
+}
+
+void Outbox::spare(Parcel parcel) {
+  auto& spare = spare_[static_cast<std::size_t>(parcel.channel)];
+  const std::size_t bytes = kept_bytes(parcel);
+  if (spare.bytes + bytes > options_.in_flight_bytes / kSparePart) return;
+  parcel.value.clear();
+  parcel.traceparent.clear();
+  parcel.tracestate.clear();
+  spare.bytes += bytes;
+  spare.parcels.push_back(std::move(parcel));
 }
 
 void Outbox::send(Parcel parcel) {
@@ -58,22 +78,21 @@ void Outbox::send(Parcel parcel) {
   ++parcel.run->in_flight;
   bytes_ += cost(parcel);
   const auto token = end_++;
-  waiting_.emplace_hint(waiting_.end(), token, std::move(parcel));
-  if (next_ == token) hand_over();
+  const auto at = waiting_.emplace_hint(waiting_.end(), token, std::move(parcel));
+  if (next_ == token) hand_over(at);
 }
 
 void Outbox::pump(Clock::time_point now) {
   if (client_) client_->poll(std::chrono::milliseconds(0));
-  hand_over();
+  if (next_ != end_) hand_over(waiting_.lower_bound(next_));
   if (broken_ && now >= retry_at_) {
     make_anew(now);
-    hand_over();
+    hand_over(waiting_.lower_bound(next_));
   }
 }
 
-void Outbox::hand_over() {
+void Outbox::hand_over(Waiting::iterator at) {
   if (!client_ || broken_) return;
-  auto at = waiting_.lower_bound(next_);
   while (at != waiting_.end()) {
     const auto token = at->first;
     if (const auto produced = produce(token, at->second)) {
@@ -132,12 +151,7 @@ Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Erro
   }
   --parcel.run->in_flight;
   bytes_ -= cost(parcel);
-  if (spare_.size() < kSpareParcels && parcel.value.capacity() <= kSpareBytes) {
-    parcel.value.clear();
-    parcel.traceparent.clear();
-    parcel.tracestate.clear();
-    spare_.push_back(std::move(parcel));
-  }
+  spare(std::move(parcel));
   return waiting_.erase(at);
 }
 

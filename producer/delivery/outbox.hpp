@@ -8,12 +8,14 @@
 #include "transport/kafka/producer.hpp"
 #include "transport/kafka/topics.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <vector>
 
@@ -59,8 +61,8 @@ class Outbox {
   /// Makes the first client. Errors: those of the factory.
   [[nodiscard]] kafka::Result<void> open();
 
-  /// An empty parcel that has the memory of an earlier one.
-  [[nodiscard]] Parcel blank();
+  /// An empty parcel for a channel, in the memory of an earlier one of that channel.
+  [[nodiscard]] Parcel blank(Channel channel);
   /// Takes a parcel, and hands it over if nothing waits before it and the client has room; else pump() will.
   void send(Parcel parcel);
 
@@ -80,14 +82,20 @@ class Outbox {
   void abandon();
 
  private:
-  using Waiting = std::map<std::uint64_t, Parcel>;
+  using Waiting = std::pmr::map<std::uint64_t, Parcel>;
+  struct Spare {
+    std::vector<Parcel> parcels;
+    std::size_t bytes = 0;
+  };
 
   void on_delivery(const kafka::Delivery& delivery);
   void on_error(const kafka::Error& error);
-  void hand_over();
+  /// What waits, from `at` on, which is the first that is not handed over.
+  void hand_over(Waiting::iterator at);
   [[nodiscard]] kafka::Result<void> produce(std::uint64_t token, const Parcel& parcel);
   void make_anew(Clock::time_point now);
   Waiting::iterator settle(Waiting::iterator at, const kafka::Error* error);
+  void spare(Parcel parcel);
 
   Options options_;
   Ledger& ledger_;
@@ -97,11 +105,13 @@ class Outbox {
   Clock::time_point retry_at_{};
   std::chrono::milliseconds retry_in_{0};
 
-  Waiting waiting_;
+  /// The nodes of waiting_: they come and go with each record.
+  std::pmr::unsynchronized_pool_resource nodes_;
+  Waiting waiting_{&nodes_};
   std::uint64_t next_ = 1;  ///< the first token that is not handed over
   std::uint64_t end_ = 1;   ///< the token of the parcel that comes next
   std::size_t bytes_ = 0;
-  std::vector<Parcel> spare_;
+  std::array<Spare, kChannels.size()> spare_;
 };
 
 }  // namespace runfold::delivery

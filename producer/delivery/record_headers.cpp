@@ -1,11 +1,8 @@
 // ce_id is run, attempt, source, topic and sequence: what makes a record itself.
 #include "producer/delivery/record_headers.hpp"
 
-#include "producer/delivery/wire.hpp"
-
 #include <charconv>
-#include <cstdio>
-#include <ctime>
+#include <chrono>
 
 namespace runfold::delivery {
 namespace {
@@ -30,18 +27,33 @@ void append_uri_text(std::string& out, std::string_view text) {
   }
 }
 
-}  // namespace
-
-std::string rfc3339(std::int64_t since_epoch_ns) {
-  const wire::Timestamp at(since_epoch_ns);
-  const std::time_t seconds = at.seconds;
-  std::tm utc{};
-  if (::gmtime_r(&seconds, &utc) == nullptr) return "1970-01-01T00:00:00.000Z";  // a year that no int can hold
-  char text[64];
-  const int size = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                                 utc.tm_hour, utc.tm_min, utc.tm_sec, at.nanos / 1'000'000);
-  return {text, static_cast<std::size_t>(size)};
+void append_padded(std::string& out, unsigned number, unsigned digits) {
+  char text[4];
+  for (unsigned i = digits; i-- > 0; number /= 10) text[i] = static_cast<char>('0' + number % 10);
+  out.append(text, digits);
 }
+
+// RFC 3339 in UTC with milliseconds, for example "2026-05-16T14:32:11.123Z". By hand: it is written for every record.
+void append_time(std::string& out, std::int64_t since_epoch_ns) {
+  using namespace std::chrono;
+  const sys_time<nanoseconds> at{nanoseconds(since_epoch_ns)};
+  const auto day = floor<days>(at);
+  const year_month_day date(day);
+  const hh_mm_ss time(floor<milliseconds>(at - day));
+  const auto add = [&out](auto number, unsigned digits, char behind) {
+    append_padded(out, static_cast<unsigned>(number), digits);
+    out += behind;
+  };
+  add(int{date.year()}, 4, '-');
+  add(unsigned{date.month()}, 2, '-');
+  add(unsigned{date.day()}, 2, 'T');
+  add(time.hours().count(), 2, ':');
+  add(time.minutes().count(), 2, ':');
+  add(time.seconds().count(), 2, '.');
+  add(time.subseconds().count(), 3, 'Z');
+}
+
+}  // namespace
 
 std::span<const kafka::Header> RecordHeaders::write(const HeaderFacts& facts) {
   id_.assign(facts.run.about.run_id);
@@ -53,7 +65,8 @@ std::span<const kafka::Header> RecordHeaders::write(const HeaderFacts& facts) {
   id_ += facts.topic;
   id_ += '/';
   append_number(id_, facts.sequence);
-  time_ = rfc3339(facts.time_ns);
+  time_.clear();
+  append_time(time_, facts.time_ns);
   source_.clear();
   append_uri_text(source_, facts.run.about.connector_id);
 

@@ -38,7 +38,4 @@ class RecordHeaders {
   std::array<kafka::Header, 8> headers_;
 };
 
-/// RFC 3339 in UTC with milliseconds, for example "2026-05-16T14:32:11.123Z".
-[[nodiscard]] std::string rfc3339(std::int64_t since_epoch_ns);
-
 }  // namespace runfold::delivery
