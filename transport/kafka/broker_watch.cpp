@@ -1,6 +1,8 @@
 // A thread that asks the brokers of a consumer's partitions for their watermarks, again and again.
 #include "transport/kafka/broker_watch.hpp"
 
+#include "transport/kafka/group_members.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -23,9 +25,13 @@ bool too_few_in_sync(const rd_kafka_metadata_partition_t& partition) {
 
 BrokerWatch::BrokerWatch(rd_kafka_t* client, Connection& connection, WatchPace pace, const std::vector<std::string>& topics,
                          const std::string& group, Events events)
-    : client_(client), connection_(connection), pace_(pace), events_(std::move(events)), topic_names_(topics.begin(), topics.end()) {
+    : client_(client),
+      connection_(connection),
+      pace_(pace),
+      events_(std::move(events)),
+      group_(group),
+      topic_names_(topics.begin(), topics.end()) {
   for (const std::string& topic : topics) topic_handles_.emplace_back(rd_kafka_topic_new(client_, topic.c_str(), nullptr));
-  if (!group.empty()) coverage_.emplace(client_, group);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -93,7 +99,11 @@ void BrokerWatch::run() {
       if (generation_ != known_generation) {
         partitions = partitions_;
         known_since = {};
-        if (coverage_) partitions.empty() ? coverage_->revoked() : coverage_->assigned(WatchTurns::Clock::now());
+        if (partitions.empty() || group_.empty()) {
+          coverage_.revoked();
+        } else {
+          coverage_.assigned(WatchTurns::Clock::now());
+        }
       }
       known_generation = generation_;
     }
@@ -103,7 +113,7 @@ void BrokerWatch::run() {
       refresh(leaders, partitions);
       known_since = WatchTurns::Clock::now();
     }
-    if (coverage_ && coverage_->is_due(WatchTurns::Clock::now())) look_for_left_out();
+    if (coverage_.is_due(WatchTurns::Clock::now())) look_for_left_out(known_generation);
     for (auto& [id, turns] : leaders.turns) {
       if (stopping()) return;
       const auto few = turns.next_few(WatchTurns::Clock::now(), pace_);
@@ -117,20 +127,14 @@ void BrokerWatch::run() {
   }
 }
 
-void BrokerWatch::look_for_left_out() {
-  GroupCoverage::TopicSizes topics;
-  std::uint64_t generation = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    topics = topic_sizes_;
-    generation = generation_;
-  }
-  auto left_out = coverage_->left_out(topics, kRequestTimeoutMs);
-  if (left_out.empty()) return;
+void BrokerWatch::look_for_left_out(std::uint64_t generation) {
+  if (stopping()) return;
+  const auto given = given_to_members(client_, group_, std::chrono::milliseconds(kRequestTimeoutMs));
   {
     const std::lock_guard lock(mutex_);
     if (generation != generation_) return;  // the group has divided its partitions since
-    left_out_ = std::move(left_out);
+    left_out_ = coverage_.look(given, topic_sizes_, GroupCoverage::Clock::now());
+    if (left_out_.empty()) return;
   }
   events_.on_left_out();
 }

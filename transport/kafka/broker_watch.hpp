@@ -12,7 +12,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -61,7 +60,7 @@ class BrokerWatch {
   bool query(const std::vector<TopicPartition>& of);
   /// The first (RD_KAFKA_OFFSET_BEGINNING) or next (RD_KAFKA_OFFSET_END) offset of each; absent where nobody says in time.
   [[nodiscard]] std::vector<std::optional<std::int64_t>> offsets_at(const std::vector<TopicPartition>& of, std::int64_t end);
-  void look_for_left_out();
+  void look_for_left_out(std::uint64_t generation);
   void answered();
   /// Asks who leads what; when nobody says, what was said last holds on.
   void refresh(Leaders& leaders, const std::vector<TopicPartition>& partitions);
@@ -72,6 +71,7 @@ class BrokerWatch {
   Connection& connection_;
   WatchPace pace_;
   Events events_;
+  std::string group_;
   /// Held so that the brokers are asked about these topics too while they do not exist.
   std::vector<TopicHandle> topic_handles_;
   std::set<std::string> topic_names_;
@@ -86,7 +86,7 @@ class BrokerWatch {
   std::map<std::string, std::int32_t> topic_sizes_;
   std::vector<TopicPartition> left_out_;
   /// The thread's own.
-  std::optional<GroupCoverage> coverage_;
+  GroupCoverage coverage_;
   std::thread thread_;
 };
 
