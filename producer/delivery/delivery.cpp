@@ -120,6 +120,7 @@ void Delivery::work() {
     if (close_by != kNotClosing) break;
     const NextStep next = dispatcher_.step({.steady = Clock::now(), .wall_ns = wall_ns()});
     tell_waiters();
+    ring_.populate();
     if (next.at <= Clock::now()) continue;
     sleeper_.sleep(next.least, next.at, [&] { return next.least <= Urgency::kEvent && !ring_.front().empty(); });
   }

@@ -1,9 +1,12 @@
 // The ring: positions that rise for ever, a slot head that says whether its record is ready.
 #include "producer/delivery/ring.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -18,17 +21,19 @@ constexpr std::uint64_t kSizeMask = 0xffffffff;
 
 }  // namespace
 
-void Ring::Free::operator()(std::byte* block) const noexcept {
-  std::free(block);
+// From the kernel itself: zeroed, and given page by page as it is touched, which an allocator promises of no block.
+std::unique_ptr<std::byte[], Ring::Unmap> Ring::map(std::size_t size) {
+  void* block = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) throw std::bad_alloc();
+  return {static_cast<std::byte*>(block), Unmap{size}};
 }
 
-Ring::Ring(std::size_t bound_bytes)
-    : bound_bytes_(bound_bytes),
-      capacity_(std::bit_ceil(bound_bytes)),
-      // calloc, because large zeroed blocks come from the kernel page by page as they are touched.
-      block_(static_cast<std::byte*>(std::calloc(capacity_, 1))) {
+void Ring::Unmap::operator()(std::byte* block) const noexcept {
+  ::munmap(block, size);
+}
+
+Ring::Ring(std::size_t bound_bytes) : bound_bytes_(bound_bytes), capacity_(std::bit_ceil(bound_bytes)), block_(map(capacity_)) {
   assert(bound_bytes >= kAlign);
-  if (!block_) throw std::bad_alloc();
 }
 
 std::uint64_t& Ring::slot(std::uint64_t position) noexcept {
@@ -93,6 +98,17 @@ void Ring::pop() noexcept {
 
 void Ring::publish() noexcept {
   tail_.store(position_, std::memory_order_release);
+}
+
+void Ring::populate() noexcept {
+  const std::size_t wanted = std::min<std::uint64_t>(head() + kPopulateAhead, capacity_);
+  const std::size_t least = wanted == capacity_ ? 1 : kPopulateAhead / 4;  // a system call for many pages, not for each
+  if (wanted < populated_ + least) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = populated_ / page * page;
+  // By the kernel and not by a write of ours, which would race with the writers'. Refused, all is as it would be without.
+  static_cast<void>(::madvise(block_.get() + begin, wanted - begin, MADV_POPULATE_WRITE));
+  populated_ = wanted;
 }
 
 void Ring::close() noexcept {

@@ -12,8 +12,9 @@ namespace runfold::delivery {
 /// Holds records of any size in the order in which they were claimed, in one block of memory.
 ///
 /// A writer claims space with one compare-and-swap, writes, and commits with one store: no lock, no allocation, no system
-/// call. A record becomes readable when it is committed and all before it are. Memory is touched only as it is first used.
-/// Thread: claim(), commit() and the observers from any; front(), pop(), publish() from one.
+/// call. A record becomes readable when it is committed and all before it are. Memory is touched only shortly before its
+/// first use.
+/// Thread: claim(), commit() and the observers from any; front(), pop(), publish(), populate() from one.
 class Ring {
  public:
   /// `bound_bytes` is the most that claims may ask for; the block is the next power of two.
@@ -41,6 +42,10 @@ class Ring {
   /// Gives the space of popped records back to the writers. pop() does so by itself every few kilobytes.
   void publish() noexcept;
 
+  /// Has the kernel give memory to what the next claims will write, or else a writer waits for it at each new page. The first
+  /// time round only; does nothing on kernels before 5.14.
+  void populate() noexcept;
+
   /// Refuses every claim from now on. Those made before stay readable once committed.
   void close() noexcept;
 
@@ -58,22 +63,28 @@ class Ring {
   static constexpr std::size_t kAlign = 16;
   static constexpr std::size_t kSlotHead = 8;
   static constexpr std::size_t kPublishEvery = 4096;
+  /// What an eager writer fills while the reader naps.
+  static constexpr std::size_t kPopulateAhead = 256 * 1024;
 
-  struct Free {
+  struct Unmap {
+    std::size_t size;
     void operator()(std::byte* block) const noexcept;
   };
+  [[nodiscard]] static std::unique_ptr<std::byte[], Unmap> map(std::size_t size);
 
   [[nodiscard]] std::uint64_t& slot(std::uint64_t position) noexcept;
 
   std::size_t bound_bytes_;
   std::size_t capacity_;
-  std::unique_ptr<std::byte[], Free> block_;
+  std::unique_ptr<std::byte[], Unmap> block_;
 
   alignas(64) std::atomic<std::uint64_t> head_{0};
   std::atomic<std::uint64_t> records_{0};
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   alignas(64) std::uint64_t position_ = 0;
   std::size_t front_bytes_ = 0;
+  /// How much of the block has been populated.
+  std::size_t populated_ = 0;
 };
 
 }  // namespace runfold::delivery

@@ -29,14 +29,21 @@ std::size_t character_size(std::string_view bytes) noexcept {
   return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
 }
 
-// How many of the first bytes are ASCII, counted by eights.
+// How many of the first bytes are ASCII: all, if they all are, or else as counted by eights.
 std::size_t ascii_run(std::string_view bytes) noexcept {
+  using Word = std::uint64_t;
+  const auto is_ascii = [&](std::size_t at) {
+    Word word = 0;
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    return (word & 0x8080808080808080) == 0;
+  };
   std::size_t i = 0;
-  for (std::uint64_t word = 0; i + sizeof word <= bytes.size(); i += sizeof word) {
-    std::memcpy(&word, bytes.data() + i, sizeof word);
-    if (word & 0x8080808080808080) break;
+  for (; i + sizeof(Word) <= bytes.size(); i += sizeof(Word)) {
+    if (!is_ascii(i)) return i;
   }
-  return i;
+  // The last few in a word that begins in what was looked at.
+  const bool whole = i > 0 && is_ascii(bytes.size() - sizeof(Word));
+  return whole ? bytes.size() : i;
 }
 
 }  // namespace

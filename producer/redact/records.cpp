@@ -32,9 +32,15 @@ bool finds_in_trace(const Redactor& redactor, const v1::TraceContext& trace) {
   return redactor.holds_registered(trace.traceparent()) || redactor.holds_registered(trace.tracestate());
 }
 
+/// Looked up once a type: it takes longer than all the rest.
+template <class Message>
+bool has_unknown_itself(const Message& message) {
+  static const google::protobuf::Reflection& reflection = *Message::default_instance().GetReflection();
+  return !reflection.GetUnknownFields(message).empty();
+}
 template <class... Messages>
 bool any_has_unknown(const Messages&... messages) {
-  return (!messages.GetReflection()->GetUnknownFields(messages).empty() || ...);
+  return (has_unknown_itself(messages) || ...);
 }
 
 bool has_unknown(const v1::LogRecord& record) {

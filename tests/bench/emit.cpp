@@ -100,7 +100,7 @@ Figures through_the_sdk(const Load& load) {
   settings.topics.logs = load.topic;
   settings.connector_id = "bench-connector";
   settings.heartbeat_interval = std::chrono::milliseconds(0);
-  settings.queue_bytes = 64 * 1024 * 1024;
+  if (load.rate == 0) settings.queue_bytes = 64 * 1024 * 1024;
   const auto producer = runfold::Producer::create(settings).value();
   auto run = producer->start_run();
   // The connection is there before the clock starts.

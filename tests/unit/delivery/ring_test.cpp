@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <deque>
 #include <random>
@@ -48,6 +51,30 @@ TEST(Ring, RecordsOfAnySizeComeOutAsTheyWentInOverManyLaps) {
   for (; !oracle.empty(); oracle.pop_front(), ring.pop()) ASSERT_EQ(text_of(ring.front()), oracle.front());
   EXPECT_TRUE(ring.front().empty());
   EXPECT_TRUE(ring.empty());
+}
+
+/// Whether the page that a byte stands in has memory.
+bool is_resident(const std::byte* at) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  unsigned char resident = 0;
+  EXPECT_EQ(::mincore(reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(at) / page * page), page, &resident), 0);
+  return (resident & 1) != 0;
+}
+
+TEST(Ring, WritersFindMemoryWhereTheReaderHasMadeItReady) {
+  Ring ring(8 * 1024 * 1024);
+  const auto first = ring.claim(8, ring.bound_bytes());
+  ring.commit(first, 8);
+  const std::byte* later = first.data + 128 * 1024;
+  const std::byte* much_later = first.data + 4 * 1024 * 1024;
+  ASSERT_FALSE(is_resident(later));
+  ring.populate();
+  if (!is_resident(first.data + 4096)) GTEST_SKIP() << "this kernel has no MADV_POPULATE_WRITE";
+  EXPECT_TRUE(is_resident(later));
+  EXPECT_FALSE(is_resident(much_later)) << "no more memory than is about to be used";
+  for (int i = 0; i < 4; ++i) ring.commit(ring.claim(1024 * 1024, ring.bound_bytes()), 1024 * 1024);
+  ring.populate();
+  EXPECT_TRUE(is_resident(much_later + 128 * 1024));
 }
 
 TEST(Ring, ARecordNotYetCommittedHoldsBackThoseBehindIt) {
