@@ -154,7 +154,9 @@ std::string completeness_of(const json::object& run) {
   const std::string expected = text_of(counts, "expected");
   std::string text = text_of(counts, "received") + (expected.empty() ? "" : " of " + expected) + " records received";
   if (const json::value* dropped = counts.if_contains("dropped"); dropped != nullptr && dropped->is_object()) {
-    for (const auto& [reason, records] : dropped->get_object()) text += ", " + json::serialize(records) + " " + std::string(reason);
+    for (const auto& [reason, records] : dropped->get_object()) {
+      text += ", " + json::serialize(records) + " " + (reason == "not_needed" ? "debug not needed" : std::string(reason));
+    }
   }
   return text;
 }

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 namespace runfold::collector {
+
+/// The values of runfold.v1.DropReason.
+inline constexpr std::size_t kDropReasons = 8;
 
 /// What folding one batch found out about one connector. All are increments unless named otherwise.
 ///
@@ -36,7 +40,7 @@ struct ConnectorCounts {
   /// By syslog severity, then by runfold.v1.LogStream.
   std::array<std::array<std::uint64_t, 5>, 8> log_records{};
   /// Log records that producers say they dropped, by runfold.v1.DropReason.
-  std::array<std::uint64_t, 7> log_records_dropped{};
+  std::array<std::uint64_t, kDropReasons> log_records_dropped{};
   /// By the first digit of the response code; 0: no response.
   std::array<std::uint64_t, 6> api_failures{};
 };

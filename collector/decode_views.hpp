@@ -3,6 +3,7 @@
 // A view lives as long as the bytes it was decoded from. An absent optional was absent on the wire: unknown, not zero.
 #pragma once
 
+#include "collector/counts.hpp"
 #include "collector/rows.hpp"
 
 #include <array>
@@ -69,7 +70,7 @@ struct TopicTotalsView {
   std::uint64_t emitted = 0;
   std::uint64_t last_sequence = 0;
   /// By runfold.v1.DropReason; reasons that this release does not know stand under 0. Entries for one reason are added up.
-  std::array<std::uint64_t, 7> drops{};
+  std::array<std::uint64_t, kDropReasons> drops{};
   auto operator<=>(const TopicTotalsView&) const = default;
 };
 

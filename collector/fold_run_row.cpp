@@ -52,6 +52,8 @@ void write_time(WireWriter& out, std::uint32_t field, const std::optional<std::i
   if (value) out.time(field, *value);
 }
 
+static_assert(kDropReasons == v1::DropReason_ARRAYSIZE);
+
 void write_completeness(WireWriter& out, v1::Topic topic, const Sources::Sum& sum, std::uint64_t received) {
   out.message(20, [&] {
     out.number(1, topic);

@@ -71,7 +71,7 @@ class Sources {
     bool any = false;
     /// Absent until every known source has said its own.
     std::optional<std::uint64_t> expected;
-    std::array<std::uint64_t, 7> drops{};
+    std::array<std::uint64_t, kDropReasons> drops{};
   };
   [[nodiscard]] Sum sum(std::optional<TopicTotalsView> Totals::*topic) const;
   /// Different records received. A record that is not numbered counts each time it comes.

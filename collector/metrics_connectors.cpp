@@ -19,8 +19,8 @@ constexpr std::chrono::hours kIdle{24};
 constexpr std::array<std::string_view, 7> kResults{"", "success", "failure", "error", "timeout", "cancelled", "lost"};
 constexpr std::array<std::string_view, 8> kSeverities{"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"};
 constexpr std::array<std::string_view, 5> kStreams{"application", "application", "stdout", "stderr", "container_api"};
-constexpr std::array<std::string_view, 7> kDropReasons{"unknown",  "queue_full", "rate_limited", "delivery_timeout",
-                                                       "rejected", "too_large",  "spool_full"};
+constexpr std::array<std::string_view, kDropReasons> kReasons{"unknown",  "queue_full", "rate_limited", "delivery_timeout",
+                                                              "rejected", "too_large",  "spool_full",   "not_needed"};
 constexpr std::array<std::string_view, 6> kCodeClasses{"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 const Histogram::BucketBoundaries kRunSeconds{1, 5, 15, 30, 60, 120, 300, 600, 1'800, 3'600, 7'200, 21'600, 86'400};
@@ -113,10 +113,10 @@ void ConnectorSeries::add(const ConnectorCounts& counts) {
       log_records_[severity][stream].in(families_.log_records, labels).Increment(value(streams[stream]));
     }
   }
-  for (std::size_t i = 0; i < kDropReasons.size(); ++i) {
+  for (std::size_t i = 0; i < kReasons.size(); ++i) {
     if (counts.log_records_dropped[i] == 0) continue;
     log_records_dropped_[i]
-        .in(families_.log_records_dropped, with("reason", std::string(kDropReasons[i])))
+        .in(families_.log_records_dropped, with("reason", std::string(kReasons[i])))
         .Increment(value(counts.log_records_dropped[i]));
   }
   for (std::size_t i = 0; i < kCodeClasses.size(); ++i) {

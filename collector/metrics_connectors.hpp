@@ -95,7 +95,7 @@ class ConnectorSeries {
   Series<prometheus::Counter> entities_created_, entities_updated_, entities_deleted_;
   Series<prometheus::Counter> relationships_created_, relationships_updated_, relationships_deleted_;
   std::array<std::array<Series<prometheus::Counter>, 5>, 8> log_records_;
-  std::array<Series<prometheus::Counter>, 7> log_records_dropped_;
+  std::array<Series<prometheus::Counter>, kDropReasons> log_records_dropped_;
   std::array<Series<prometheus::Counter>, 6> api_failures_;
 };
 

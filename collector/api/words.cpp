@@ -14,8 +14,8 @@ constexpr std::array<std::string_view, 4> kStatuses{"", "pending", "running", "f
 constexpr std::array<std::string_view, 7> kResults{"", "success", "failure", "error", "timeout", "cancelled", "lost"};
 constexpr std::array<std::string_view, 3> kSources{"", "declared", "inferred"};
 constexpr std::array<std::string_view, 5> kStreams{"", "application", "stdout", "stderr", "container_api"};
-constexpr std::array<std::string_view, 7> kReasons{"",         "queue_full", "rate_limited", "delivery_timeout",
-                                                   "rejected", "too_large",  "spool_full"};
+constexpr std::array<std::string_view, v1::DropReason_ARRAYSIZE> kReasons{"",         "queue_full", "rate_limited", "delivery_timeout",
+                                                                          "rejected", "too_large",  "spool_full",   "not_needed"};
 constexpr std::array<std::string_view, 3> kTopics{"", "events", "logs"};
 // Indexed by syslog severity.
 constexpr std::array<std::string_view, 8> kSeverities{"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"};

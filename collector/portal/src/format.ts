@@ -27,9 +27,9 @@ export function count(n: number | undefined): string {
   return n === undefined ? dash : n.toLocaleString('en');
 }
 
-/** "237 of 240 records received, 3 rate-limited". */
+/** "237 of 240 records received, 3 rate-limited, 90 debug not needed". */
 export function completeness(of: { expected?: number; received: number; dropped?: Record<string, number> }): string {
   const received = of.expected === undefined ? `${count(of.received)} records received` : `${count(of.received)} of ${count(of.expected)} records received`;
-  const dropped = Object.entries(of.dropped ?? {}).map(([reason, n]) => `${count(n)} ${reason.replaceAll('_', '-')}`);
+  const dropped = Object.entries(of.dropped ?? {}).map(([reason, n]) => `${count(n)} ${reason === 'not_needed' ? 'debug not needed' : reason.replaceAll('_', '-')}`);
   return [received, ...dropped].join(', ');
 }

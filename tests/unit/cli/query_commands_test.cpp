@@ -64,7 +64,7 @@ constexpr const char* kFailedRun =
     R"("finished_at":"2026-05-16T14:36:16.000Z","duration_ms":244877,"entities":42,"stats":{"entities_created":40,"entities_updated":2},)"
     R"("steps":[{"step_id":"read","attempt":1,"status":"finished","result":"success","started_at":"2026-05-16T14:32:12.000Z","duration_ms":1500,)"
     R"("entities":42},{"step_id":"upload","attempt":2,"status":"finished","result":"failure","error":"SFTP login failed"}],)"
-    R"("log_counts":{"3":2,"2":1,"6":100},"api_failures":1,"completeness":{"expected":240,"received":237,"dropped":{"rate_limited":3}}})";
+    R"("log_counts":{"3":2,"2":1,"6":100},"api_failures":1,"completeness":{"expected":240,"received":237,"dropped":{"rate_limited":3,"not_needed":90}}})";
 constexpr const char* kKilledRun =
     R"({"run_id":"run-2","connector_id":"stock","status":"finished","result":"error","signal":9,"started_at":"2026-05-16T15:00:00.000Z"})";
 constexpr const char* kRunningRun =
@@ -135,7 +135,7 @@ TEST_F(QueryCommands, RunsShowsOneRunWithItsSteps) {
             "Stats          entities created 40, updated 2\n"
             "Errors logged  3\n"
             "API failures   1\n"
-            "Records        237 of 240 records received, 3 rate_limited\n"
+            "Records        237 of 240 records received, 3 rate_limited, 90 debug not needed\n"
             "\n"
             "STEP    TRY  RESULT   STARTED (UTC)         TOOK  ENTITIES  RELATIONSHIPS  ERROR\n"
             "read      1  success  2026-05-16 14:32:12  1.5 s        42                 \n"

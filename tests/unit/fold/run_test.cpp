@@ -437,6 +437,24 @@ TEST(Run, CompletenessComparesWhatCameWithWhatWasSaid) {
   EXPECT_EQ(run.completeness(1).drops(0).records(), 3U);
 }
 
+TEST(Run, WhatWasNotNeededIsSaidByItsReasonAndNotExpected) {
+  Folding f;
+  Telling t;
+  auto completed = t.exited(20, 0);
+  auto& drop = *totals(completed, v1::TOPIC_LOGS, 7).add_drops();
+  drop.set_reason(v1::DROP_REASON_NOT_NEEDED);
+  drop.set_records(100);
+  f.send(completed);
+  EXPECT_EQ(f.counts().log_records_dropped[v1::DROP_REASON_NOT_NEEDED], 100U);
+  f.restart();
+  const v1::Run run = f.run();
+  ASSERT_EQ(run.completeness_size(), 2);
+  EXPECT_EQ(run.completeness(1).expected(), 7U);
+  ASSERT_EQ(run.completeness(1).drops_size(), 1);
+  EXPECT_EQ(run.completeness(1).drops(0).reason(), v1::DROP_REASON_NOT_NEEDED);
+  EXPECT_EQ(run.completeness(1).drops(0).records(), 100U);
+}
+
 TEST(Run, WhatToExpectIsKnownOnceEverySourceHasSaidIt) {
   Folding f;
   Telling a("r-1", "a");
