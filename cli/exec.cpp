@@ -26,6 +26,9 @@ What COMMAND writes to stdout and stderr comes out unchanged and is recorded lin
 its exit code is ours (128 + N when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to
 the command; after its end records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered at all.
 
+What is logged as debug is held back, the latest 64 KiB of it, and sent when an error follows or the run does not succeed;
+of a run that succeeds nothing of it is. --debug always sends it as it comes.
+
 COMMAND finds RUNFOLD_INTAKE_URL and RUNFOLD_INTAKE_TOKEN (POST /v1/job/log and /v1/events), RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT,
 RUNFOLD_CONNECTOR, TRACEPARENT and, with --container-api, CONTAINER_API_URL of a proxy that records failing calls.
 
@@ -50,6 +53,7 @@ struct Flags {
   std::string container_api;
   std::string container_api_ca;
   bool no_container_api = false;
+  std::string debug;
   std::size_t stdout_limit = agent::ExecOptions{}.stdout_bytes;
   bool no_stdout = false;
   bool no_stderr = false;
@@ -60,6 +64,14 @@ Outcome<std::chrono::milliseconds> duration_of(const char* flag, const std::stri
   if (duration) return *duration;
   return Failure{kUsage, std::string(flag) + " \"" + printable(value) +
                              "\" is not a duration of at most ten years; write for example 90s, 30m or 1h30m"};
+}
+
+Outcome<DebugRecords> debug_records_of(const std::string& flag) {
+  const char* variable = std::getenv("RUNFOLD_DEBUG");
+  const std::string name = !flag.empty() || variable == nullptr ? flag : variable;
+  if (name.empty()) return Settings().debug_records;
+  if (const auto debug = debug_records_named(name)) return *debug;
+  return Failure{kUsage, "--debug (RUNFOLD_DEBUG) is \"" + printable(name) + "\"; it must be always, on-error or never"};
 }
 
 /// "invoices-export" of "/opt/bin/invoices-export.sh".
@@ -96,6 +108,9 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   if (!redactor) return redactor.error();
   options.settings.redactor = std::move(*redactor);
   options.run.account = flags.account;
+  const auto debug = debug_records_of(flags.debug);
+  if (!debug) return debug.error();
+  options.settings.debug_records = *debug;
   if (!flags.timeout.empty()) {
     const auto timeout = duration_of("--timeout", flags.timeout);
     if (!timeout) return timeout.error();
@@ -146,6 +161,8 @@ void add_exec(CLI::App& app, Invocation& invocation) {
                    "How much of stdout to record: of more its beginning, and its end (default 16MiB)")
       ->transform(CLI::AsSizeValue(false))
       ->option_text("SIZE");
+  command->add_option("--debug", flags->debug, "When to send debug records: always, on-error (the default) or never (or RUNFOLD_DEBUG)")
+      ->type_name("WHEN");
   command->add_flag("--no-record-stdout", flags->no_stdout, "Leave stdout alone: not recorded, not piped");
   command->add_flag("--no-record-stderr", flags->no_stderr, "Leave stderr alone: not recorded, not piped");
   add_redaction_flags(*command, flags->redaction);

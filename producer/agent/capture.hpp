@@ -9,7 +9,6 @@
 #include "runfold/v1/log.pb.h"
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -38,8 +37,8 @@ struct CaptureOptions {
 /// stack trace, and the last bytes of a stream that is recorded in part.
 class Capture {
  public:
-  /// Called on the capture's thread. Must not wait. The record is valid during the call.
-  using OnRecord = OutputRecords::OnRecord;
+  /// Called on the capture's thread. Must not wait.
+  using OnRecord = std::function<void(v1::LogRecord)>;
   /// Called on the capture's thread, once, when the stream is at its end.
   using OnEnd = std::function<void()>;
 
@@ -72,8 +71,6 @@ class Capture {
   OutputRecords records_;
   LineSplitter splitter_;
   std::optional<HeadAndTail> ends_;
-  /// When what is recorded was read.
-  std::chrono::system_clock::time_point arrived_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -23,11 +23,13 @@ enum class Drop : std::uint8_t {
   kRejected = v1::DROP_REASON_REJECTED,
   kTooLarge = v1::DROP_REASON_TOO_LARGE,
   kSpoolFull = v1::DROP_REASON_SPOOL_FULL,
+  /// Debug that the flight recorder let go: no loss. Never numbered, and not in TopicTotals::emitted.
+  kNotNeeded = v1::DROP_REASON_NOT_NEEDED,
   /// Handed over after its run had ended or the producer had closed. Never on the wire: the totals were sent before.
   kLate,
 };
-inline constexpr std::array kDrops{Drop::kQueueFull, Drop::kRateLimited, Drop::kDeliveryTimeout, Drop::kRejected, Drop::kTooLarge,
-                                   Drop::kSpoolFull, Drop::kLate};
+inline constexpr std::array kDrops{Drop::kQueueFull, Drop::kRateLimited, Drop::kDeliveryTimeout, Drop::kRejected,
+                                   Drop::kTooLarge,  Drop::kSpoolFull,   Drop::kNotNeeded,       Drop::kLate};
 
 /// The word for it in reports and metric labels.
 [[nodiscard]] constexpr std::string_view name(Drop reason) noexcept {
@@ -44,6 +46,8 @@ inline constexpr std::array kDrops{Drop::kQueueFull, Drop::kRateLimited, Drop::k
       return "too_large";
     case Drop::kSpoolFull:
       return "spool_full";
+    case Drop::kNotNeeded:
+      return "not_needed";
     case Drop::kLate:
       return "late";
   }

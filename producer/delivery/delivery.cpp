@@ -51,7 +51,8 @@ Delivery::Delivery(const DeliverySettings& settings, ClientFactory make_client, 
               ledger_),
       dispatcher_({.batch_age = settings.batch_age,
                    .batch_bytes = settings.batch_bytes,
-                   .open_batches_bytes = std::max(settings.queue_bytes / 4, settings.batch_bytes)},
+                   .open_batches_bytes = std::max(settings.queue_bytes / 4, settings.batch_bytes),
+                   .recordings_bytes = settings.queue_bytes / 4},
                   ring_, outbox_, ledger_, sleeper_),
       close_by_(kNotClosing) {}
 

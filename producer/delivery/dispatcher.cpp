@@ -33,7 +33,7 @@ std::int64_t believable(std::int64_t time_ns, const Now& now) noexcept {
 }  // namespace
 
 Dispatcher::Dispatcher(Options options, Ring& ring, Outbox& outbox, Ledger& ledger, Sleeper& sleeper)
-    : options_(options), ring_(ring), outbox_(outbox), ledger_(ledger), sleeper_(sleeper) {}
+    : options_(options), ring_(ring), outbox_(outbox), ledger_(ledger), sleeper_(sleeper), recorder_(options.recordings_bytes, ledger) {}
 
 RunAccount& Dispatcher::open(RunDescription description) {
   auto made = std::make_unique<RunAccount>(std::move(description));
@@ -76,10 +76,11 @@ NextStep Dispatcher::step(const Now& now, bool hurry) {
   outbox_.pump(now.steady);
   const bool more = take_records(now);
   complete_runs(now);
+  if (hurry) send_recordings_without_end(now);
   send_old_batches(now, hurry);
   send_heartbeats(now);
   outbox_.pump(now.steady);
-  if (!leaving_.empty()) free_released();
+  if (!leaving_.empty()) free_released(now);
   const NextStep next = next_step(now, more, hurry);
   // What is taken next was queued after this step, or else it would have woken the thread at once.
   napping_since_ = next.least == Urgency::kRecord ? std::nullopt : std::optional(now.steady);
@@ -115,19 +116,30 @@ bool Dispatcher::take_records(const Now& now) {
     const auto bytes = ring_.front();
     if (bytes.empty()) break;
     took_records_ = true;
-    const Queued record = read_queued(bytes);
-    RunAccount& run = *record.run;
-    if (run.completed) {
-      give_up(run, record.channel, Drop::kLate, 1);
-    } else if (record.channel == Channel::kEvents) {
-      send_event(run, record, now);
-    } else {
-      take_log(record, now);
-    }
+    take_record(read_queued(bytes), now);
     ring_.pop();
   }
   ring_.publish();
   return false;
+}
+
+void Dispatcher::take_record(const Queued& record, const Now& now) {
+  RunAccount& run = *record.run;
+  if (run.completed) return give_up(run, record.channel, Drop::kLate, 1);
+  if (record.weight == Weight::kDebug && run.about.recorder_bytes) return recorder_.keep(run, record.time_ns, record.body);
+  if (record.weight == Weight::kTrouble) send_recording(run, now);
+  if (record.channel == Channel::kEvents) return send_event(run, record, now);
+  take_log(run, record.time_ns, record.body, now);
+}
+
+void Dispatcher::send_recording(RunAccount& run, const Now& now) {
+  for (const auto& record : recorder_.take(run)) take_log(run, record.time_ns, record.body, now);
+}
+
+// Once nothing can come any more: nobody will say that these runs went well.
+void Dispatcher::send_recordings_without_end(const Now& now) {
+  if (!ring_.empty() || !finishing_.empty()) return;
+  while (recorder_.any() != nullptr && outbox_.has_room()) send_recording(*recorder_.any(), now);
 }
 
 void Dispatcher::send_event(RunAccount& run, const Queued& event, const Now& now) {
@@ -145,10 +157,9 @@ void Dispatcher::send_event(RunAccount& run, const Queued& event, const Now& now
   run.last_event = now.steady;
 }
 
-void Dispatcher::take_log(const Queued& record, const Now& now) {
-  RunAccount& run = *record.run;
+void Dispatcher::take_log(RunAccount& run, std::int64_t time_ns, std::string_view body, const Now& now) {
   auto& batch = run.batch;
-  const std::size_t size = 1 + wire::varint_size(record.body.size()) + record.body.size();
+  const std::size_t size = 1 + wire::varint_size(body.size()) + body.size();
   if (batch.records > 0 && batch.bytes.size() + size > options_.batch_bytes) send_batch(run);
   const std::size_t before = batch.bytes.size();
   const auto sequence = ++run.last_sequence(Channel::kLogs);
@@ -156,14 +167,14 @@ void Dispatcher::take_log(const Queued& record, const Now& now) {
     batch.opened = napping_since_.value_or(now.steady);
     batch.in_line = open_batches_.insert(open_batches_.end(), &run);
     batch.first_sequence = sequence;
-    batch.latest_ns = believable(record.time_ns, now);
+    batch.latest_ns = believable(time_ns, now);
     batch.bytes.assign(run.identity_field);
     wire::append_varint_field(batch.bytes, v1::LogBatch::kFirstSequenceFieldNumber, sequence);
     batch.bytes.append(run.batch_trace_field);
   }
-  wire::append_bytes_head(batch.bytes, v1::LogBatch::kRecordsFieldNumber, record.body.size());
-  batch.bytes.append(record.body);
-  batch.latest_ns = std::max(batch.latest_ns, believable(record.time_ns, now));
+  wire::append_bytes_head(batch.bytes, v1::LogBatch::kRecordsFieldNumber, body.size());
+  batch.bytes.append(body);
+  batch.latest_ns = std::max(batch.latest_ns, believable(time_ns, now));
   ++batch.records;
   open_batches_bytes_ += batch.bytes.size() - before;
   if (batch.bytes.size() >= options_.batch_bytes) send_batch(run);
@@ -201,8 +212,13 @@ void Dispatcher::complete_runs(const Now& now) {
     Finishing ending = std::move(finishing_.front());
     finishing_.pop_front();
     RunAccount& run = *ending.run;
-    if (run.batch.records > 0) send_batch(run);
     auto& completed = *ending.completed.mutable_completed();
+    if (completed.result() == v1::RUN_RESULT_SUCCESS) {
+      recorder_.let_go(run, Drop::kNotNeeded);
+    } else {
+      send_recording(run, now);
+    }
+    if (run.batch.records > 0) send_batch(run);
     completed.clear_totals();
     ++run.last_sequence(Channel::kEvents);  // the totals include the event that carries them
     for (const auto channel : kChannels) *completed.add_totals() = run.totals(channel);
@@ -262,11 +278,13 @@ void Dispatcher::send_heartbeats(const Now& now) {
   }
 }
 
-void Dispatcher::free_released() {
+void Dispatcher::free_released(const Now& now) {
   std::erase_if(leaving_, [&](RunAccount* run) {
-    const bool nothing_left = ring_.position() >= *run->released_at && run->batch.records == 0 && run->in_flight == 0 &&
-                              (run->completed || run->end_unsent || !run->finished.load(std::memory_order_relaxed));
-    if (!nothing_left) return false;
+    const bool all_taken =
+        ring_.position() >= *run->released_at && (run->completed || run->end_unsent || !run->finished.load(std::memory_order_relaxed));
+    if (!all_taken) return false;
+    if (!run->completed) send_recording(*run, now);
+    if (run->batch.records > 0 || run->in_flight > 0) return false;
     if (run->heartbeat_due) heartbeats_.erase({*run->heartbeat_due, run});
     const std::lock_guard lock(mutex_);
     runs_.erase(run);
@@ -298,7 +316,7 @@ NextStep Dispatcher::next_step(const Now& now, bool more, bool hurry) const {
 
 bool Dispatcher::settled() {
   const std::lock_guard lock(mutex_);
-  return ring_.empty() && finished_.empty() && finishing_.empty() && open_batches_.empty() && outbox_.empty();
+  return ring_.empty() && finished_.empty() && finishing_.empty() && open_batches_.empty() && recorder_.any() == nullptr && outbox_.empty();
 }
 
 void Dispatcher::shut() {
@@ -321,6 +339,7 @@ void Dispatcher::abandon() {
     ring_.pop();
   }
   ring_.publish();
+  while (recorder_.any() != nullptr) recorder_.let_go(*recorder_.any(), Drop::kDeliveryTimeout);
   while (!open_batches_.empty()) send_batch(*open_batches_.front());
   for (const auto& ending : finishing_) give_up(*ending.run, Channel::kEvents, Drop::kDeliveryTimeout, 1);
   finishing_.clear();

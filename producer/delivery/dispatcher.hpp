@@ -2,6 +2,7 @@
 #pragma once
 
 #include "producer/delivery/counts.hpp"
+#include "producer/delivery/flight_recorder.hpp"
 #include "producer/delivery/outbox.hpp"
 #include "producer/delivery/queued.hpp"
 #include "producer/delivery/ring.hpp"
@@ -19,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -42,6 +44,9 @@ struct NextStep {
 /// Records of a run leave in the order in which they were queued, each topic for itself. A record gets its sequence number
 /// when it is taken from the ring, so what was refused before has none. While the outbox has no room nothing is taken: the
 /// ring is the buffer, and it decides what is dropped.
+/// Debug records of a run that has a flight recorder wait there. Before a record of error or worse, before a StepFailed, and
+/// before an end that is no success, or that nobody told when this closes, they are numbered and sent; after a success they
+/// are let go.
 /// Thread: open(), finish(), release() from any; all else from one.
 class Dispatcher {
  public:
@@ -50,6 +55,8 @@ class Dispatcher {
     std::size_t batch_bytes = 64 * 1024;
     /// Bound on log batches under way, all runs together: above it the oldest is sent though young.
     std::size_t open_batches_bytes = 2 * 1024 * 1024;
+    /// Bound on what the flight recorder holds, all runs together.
+    std::size_t recordings_bytes = 2 * 1024 * 1024;
   };
 
   Dispatcher(Options options, Ring& ring, Outbox& outbox, Ledger& ledger, Sleeper& sleeper);
@@ -84,14 +91,17 @@ class Dispatcher {
   void take_notices(const Now& now);
   /// Returns whether it stopped because it had done enough for one step.
   bool take_records(const Now& now);
-  void take_log(const Queued& record, const Now& now);
+  void take_record(const Queued& record, const Now& now);
+  void take_log(RunAccount& run, std::int64_t time_ns, std::string_view body, const Now& now);
+  void send_recording(RunAccount& run, const Now& now);
+  void send_recordings_without_end(const Now& now);
   void send_event(RunAccount& run, const Queued& event, const Now& now);
   void send_batch(RunAccount& run);
   void send_old_batches(const Now& now, bool hurry);
   void complete_runs(const Now& now);
   void send_heartbeats(const Now& now);
   void watch_heartbeat(RunAccount& run, Clock::time_point due);
-  void free_released();
+  void free_released(const Now& now);
   void give_up(RunAccount& run, Channel channel, Drop reason, std::uint64_t records);
   [[nodiscard]] NextStep next_step(const Now& now, bool more, bool hurry) const;
 
@@ -100,6 +110,7 @@ class Dispatcher {
   Outbox& outbox_;
   Ledger& ledger_;
   Sleeper& sleeper_;
+  FlightRecorder recorder_;
 
   // What other threads say. The lock is taken when a run starts or ends, never for a record.
   std::mutex mutex_;

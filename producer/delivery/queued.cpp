@@ -17,6 +17,7 @@ struct Head {
   RunAccount* run;
   std::int64_t time_ns;
   Channel channel;
+  Weight weight;
   std::uint16_t traceparent_size;
   std::uint16_t tracestate_size;
 };
@@ -38,6 +39,11 @@ Outcome queue(Ring& ring, const Head& head, std::string_view traceparent, std::s
   write(out.at());
   ring.commit(claim, size);
   return {.dropped = {}, .used_bytes = claim.used_bytes};
+}
+
+Weight weight_of(v1::Severity severity) noexcept {
+  if (severity == v1::SEVERITY_DEBUG) return Weight::kDebug;
+  return severity >= v1::SEVERITY_EMERGENCY && severity <= v1::SEVERITY_ERROR ? Weight::kTrouble : Weight::kPlain;
 }
 
 void set(google::protobuf::Timestamp& out, const wire::Timestamp& at) {
@@ -65,7 +71,13 @@ Queued read_queued(std::span<const std::byte> record) noexcept {
     rest.remove_prefix(size);
     return part;
   };
-  Queued out{.run = head.run, .channel = head.channel, .time_ns = head.time_ns, .traceparent = {}, .tracestate = {}, .body = {}};
+  Queued out{.run = head.run,
+             .channel = head.channel,
+             .weight = head.weight,
+             .time_ns = head.time_ns,
+             .traceparent = {},
+             .tracestate = {},
+             .body = {}};
   out.traceparent = take(head.traceparent_size);
   out.tracestate = take(head.tracestate_size);
   out.body = rest;
@@ -89,7 +101,12 @@ Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_
     whole.set_detail_json(std::string(record.detail_json));
     return queue_log(ring, run, whole, 0, record_bytes);
   }
-  const Head head{.run = &run, .time_ns = record.logged_at_ns, .channel = Channel::kLogs, .traceparent_size = 0, .tracestate_size = 0};
+  const Head head{.run = &run,
+                  .time_ns = record.logged_at_ns,
+                  .channel = Channel::kLogs,
+                  .weight = weight_of(record.severity),
+                  .traceparent_size = 0,
+                  .tracestate_size = 0};
   return queue(ring, head, {}, {}, size, share_in_eighths(record.severity), [&](char* body) {
     wire::Writer out(body);
     at.write(out, v1::LogRecord::kLoggedAtFieldNumber);
@@ -118,6 +135,7 @@ Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std:
   const Head head{.run = &run,
                   .time_ns = add_time ? logged_at_ns : to_ns(fitting.logged_at()),
                   .channel = Channel::kLogs,
+                  .weight = weight_of(fitting.severity()),
                   .traceparent_size = 0,
                   .tracestate_size = 0};
   return queue(ring, head, {}, {}, said + added, share_in_eighths(fitting.severity()), [&](char* body) {
@@ -157,6 +175,7 @@ Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, con
   const Head head{.run = &run,
                   .time_ns = add_time ? defaults.occurred_at_ns : to_ns(fitting.occurred_at()),
                   .channel = Channel::kEvents,
+                  .weight = fitting.has_step_failed() ? Weight::kTrouble : Weight::kPlain,
                   .traceparent_size = static_cast<std::uint16_t>(traceparent.size()),
                   .tracestate_size = static_cast<std::uint16_t>(tracestate.size())};
   return queue(ring, head, traceparent, tracestate, said + added, 8, [&](char* body) {

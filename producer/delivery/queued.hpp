@@ -14,10 +14,18 @@
 
 namespace runfold::delivery {
 
+/// What a record means for the debug records before it.
+enum class Weight : std::uint8_t {
+  kDebug,    ///< one of them
+  kPlain,    ///< nothing
+  kTrouble,  ///< they are wanted: a log record of severity error or worse, or a StepFailed
+};
+
 /// A record taken from the ring. Views into it.
 struct Queued {
   RunAccount* run = nullptr;
   Channel channel = Channel::kEvents;
+  Weight weight = Weight::kPlain;
   std::int64_t time_ns = 0;
   /// Of events only; empty: not traced.
   std::string_view traceparent;

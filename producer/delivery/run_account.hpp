@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <memory>
 #include <optional>
@@ -29,6 +31,8 @@ struct RunDescription {
   std::string tracestate = {};
   /// 0: this run sends no heartbeats of its own.
   std::chrono::milliseconds heartbeat_interval{0};
+  /// How much of its debug records is held back until an error follows; 0: none is ever sent. Absent: they are sent as they come.
+  std::optional<std::size_t> recorder_bytes = {};
 };
 
 /// As every record of the run names it.
@@ -70,6 +74,18 @@ class RunAccount {
     std::list<RunAccount*>::iterator in_line;
   };
   Batch batch;
+
+  /// What the flight recorder holds back, oldest first.
+  struct Recording {
+    struct Record {
+      std::int64_t time_ns = 0;
+      std::string body;
+    };
+    std::deque<Record> records;
+    std::size_t bytes = 0;
+    std::list<RunAccount*>::iterator in_line;
+  };
+  Recording recording;
   /// Kafka records of this run that are not accounted for yet.
   std::uint64_t in_flight = 0;
   Clock::time_point last_event{};

@@ -93,14 +93,27 @@ std::string usable_name(std::string_view what, std::string name, const redact::R
                   std::string(delivery::cut(delivery::replace_invalid_utf8(name), delivery::kMaxNameBytes)));
 }
 
+// How much of a run's debug records is held back; absent: nothing.
+std::optional<std::size_t> recorder_bytes(const Settings& settings, bool joined) {
+  if (settings.debug_records == DebugRecords::kNever) return 0;
+  if (settings.debug_records == DebugRecords::kAlways || joined) return std::nullopt;
+  return settings.flight_recorder_bytes;
+}
+
 }  // namespace
 
 std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said) {
-  if (report.acknowledged == report.emitted) return std::nullopt;
+  std::uint64_t needed = report.emitted;
   std::string reasons;
-  for (const auto& [reason, records] : report.dropped) reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
-  return std::to_string(report.emitted - report.acknowledged) + " of " + std::to_string(report.emitted) + " " + std::string(said) + " (" +
-         reasons + ")";
+  for (const auto& [reason, records] : report.dropped) {
+    if (reason == delivery::name(delivery::Drop::kNotNeeded)) {
+      needed -= records;
+    } else {
+      reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
+    }
+  }
+  if (report.acknowledged == needed) return std::nullopt;
+  return std::to_string(needed - report.acknowledged) + " of " + std::to_string(needed) + " " + std::string(said) + " (" + reasons + ")";
 }
 
 std::vector<std::string_view> drop_reasons() {
@@ -167,6 +180,7 @@ Run Producer::start_run(RunOptions options) {
   description.source_id = random_uuid();
   const auto promised = options.heartbeat_interval.value_or(impl_->settings.heartbeat_interval);
   if (options.sends_heartbeats) description.heartbeat_interval = promised;
+  description.recorder_bytes = recorder_bytes(impl_->settings, options.joined);
 
   const Place* outer = current_place();
   const bool given = !options.traceparent.empty();

@@ -25,9 +25,10 @@ namespace runfold {
 struct ProducerReport {
   std::uint64_t emitted = 0;                     ///< records handed over for runs: events (heartbeats too) and log records
   std::uint64_t acknowledged = 0;                ///< of those, what Kafka has confirmed
-  std::uint64_t pending = 0;                     ///< neither confirmed nor given up yet
+  std::uint64_t pending = 0;                     ///< neither confirmed nor given up yet; debug records that are held back, too
   std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large,
-                                                 ///< spool_full, late (handed over after the run or the producer had ended)
+                                                 ///< spool_full, late (handed over after the run or the producer had ended);
+                                                 ///< and not_needed, which is no loss (see DebugRecords)
 
   /// What was settled of one topic.
   struct Topic {
@@ -38,7 +39,7 @@ struct ProducerReport {
 };
 
 /// How much did not reach Kafka and why: "3 of 240 SAID (delivery_timeout 3)", `said` being what is told of them, for example
-/// "records did not reach Kafka". Absent: Kafka has confirmed all.
+/// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
 
 /// Every reason that a report may name.

@@ -5,6 +5,13 @@
 
 namespace runfold {
 
+std::optional<DebugRecords> debug_records_named(std::string_view name) noexcept {
+  if (name == "always") return DebugRecords::kAlways;
+  if (name == "on-error") return DebugRecords::kOnError;
+  if (name == "never") return DebugRecords::kNever;
+  return std::nullopt;
+}
+
 kafka::Result<Settings> Settings::from_environment() {
   Settings out;
   if (const auto servers = environment("RUNFOLD_BOOTSTRAP_SERVERS")) {
@@ -20,6 +27,13 @@ kafka::Result<Settings> Settings::from_environment() {
   out.connector_id = connector.value_or("");
   out.version = environment("RUNFOLD_VERSION").value_or("");
   out.site = environment("RUNFOLD_SITE").value_or("");
+  const std::string debug = environment("RUNFOLD_DEBUG").value_or("on-error");
+  const auto named = debug_records_named(debug);
+  if (!named) {
+    return kafka::Error{.code = kafka::Errc::kInvalid,
+                        .message = "RUNFOLD_DEBUG is \"" + debug + "\": set it to always, on-error or never."};
+  }
+  out.debug_records = *named;
   return out;
 }
 

@@ -9,11 +9,23 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace runfold {
+
+/// What becomes of a run's debug records.
+enum class DebugRecords : std::uint8_t {
+  kAlways,   ///< Sent as they come.
+  kOnError,  ///< Held back by the run's flight recorder; sent, with their own times, before an error follows or the run fails.
+  kNever,    ///< Not sent.
+};
+/// By its name: always, on-error, never. Absent: there is none of that name.
+[[nodiscard]] std::optional<DebugRecords> debug_records_named(std::string_view name) noexcept;
 
 /// Settings of a Producer. The defaults are good; only connector_id has none.
 struct Settings {
@@ -37,6 +49,11 @@ struct Settings {
   /// How much of debug, info and notice one call site of a Logger may log for a run: more goes to stderr alone, and is counted
   /// as rate_limited. See Logger.
   SiteRate site_rate;
+  /// Debug records of a run that went well are not sent, and counted as not_needed, which is no loss. Those of a run that is only
+  /// joined (see RunOptions) are sent as they come, unless never: how it ends is not known here.
+  DebugRecords debug_records = DebugRecords::kOnError;
+  /// What one run's flight recorder holds in memory: of more, the latest. All runs together: at most a quarter of queue_bytes.
+  std::size_t flight_recorder_bytes = 64 * 1024;
   /// How often a run with nothing else to say sends a Heartbeat. 0: never.
   std::chrono::milliseconds heartbeat_interval{10'000};
 
@@ -48,7 +65,7 @@ struct Settings {
   /// at a growing interval.
   std::function<void(const kafka::Error&)> on_trouble;
 
-  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE.
+  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_DEBUG (a name of DebugRecords).
   /// Errors: kInvalid names the variable and what is wrong with it, for example that RUNFOLD_CONNECTOR is missing while
   /// RUNFOLD_BOOTSTRAP_SERVERS is there.
   [[nodiscard]] static kafka::Result<Settings> from_environment();

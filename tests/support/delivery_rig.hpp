@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +29,9 @@ inline v1::SyncEvent progress(std::uint64_t done) {
   event.mutable_progress()->set_done(done);
   return event;
 }
-inline v1::SyncEvent completed() {
+inline v1::SyncEvent completed(v1::RunResult result = v1::RUN_RESULT_SUCCESS) {
   auto event = event_at(1'700'000'001);
-  event.mutable_completed()->set_result(v1::RUN_RESULT_SUCCESS);
+  event.mutable_completed()->set_result(result);
   return event;
 }
 
@@ -58,11 +60,12 @@ class Rig {
     std::size_t in_flight = 1 << 20;
     std::size_t batch = 4096;
     std::size_t record = 8192;
+    std::size_t recordings = 64 * 1024;
   };
   explicit Rig(Sizes sizes) : sizes_(sizes) { EXPECT_TRUE(outbox.open().has_value()); }
   Rig() : Rig(Sizes{}) {}
 
-  RunAccount& open(std::string run_id, std::chrono::milliseconds heartbeat = 0ms) {
+  RunAccount& open(std::string run_id, std::chrono::milliseconds heartbeat = 0ms, std::optional<std::size_t> recorder_bytes = {}) {
     RunDescription about{.run_id = std::move(run_id),
                          .connector_id = "my connector",
                          .version = "1.2",
@@ -71,7 +74,8 @@ class Rig {
                          .source_id = "source",
                          .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
                          .tracestate = "vendor=1",
-                         .heartbeat_interval = heartbeat};
+                         .heartbeat_interval = heartbeat,
+                         .recorder_bytes = recorder_bytes};
     return dispatcher.open(std::move(about));
   }
   /// As Delivery does it: queue, or count.
@@ -82,15 +86,15 @@ class Rig {
   bool event(RunAccount& run, const v1::SyncEvent& event) {
     return settle(run, Channel::kEvents, queue_event(ring, run, event, {}, sizes_.record));
   }
-  void finish(RunAccount& run) {
+  void finish(RunAccount& run, v1::RunResult result = v1::RUN_RESULT_SUCCESS) {
     run.finished = true;
-    dispatcher.finish(run, completed());
+    dispatcher.finish(run, completed(result));
   }
 
-  NextStep step(std::chrono::milliseconds later = 0ms) {
+  NextStep step(std::chrono::milliseconds later = 0ms, bool hurry = false) {
     now.steady += later;
     now.wall_ns += std::chrono::nanoseconds(later).count();
-    return dispatcher.step(now);
+    return dispatcher.step(now, hurry);
   }
   [[nodiscard]] Report report() const {
     return ledger.report([this] { return ring.records(); });
@@ -130,7 +134,11 @@ class Rig {
                  .event_fd = sleeper.event_fd()},
                 ledger};
   Dispatcher dispatcher{
-      {.batch_age = 100ms, .batch_bytes = sizes_.batch, .open_batches_bytes = 4 * sizes_.batch}, ring, outbox, ledger, sleeper};
+      {.batch_age = 100ms, .batch_bytes = sizes_.batch, .open_batches_bytes = 4 * sizes_.batch, .recordings_bytes = sizes_.recordings},
+      ring,
+      outbox,
+      ledger,
+      sleeper};
 };
 
 }  // namespace runfold::delivery::test

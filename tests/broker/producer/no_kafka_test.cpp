@@ -44,6 +44,7 @@ TEST_P(NoKafka, MemoryIsBoundedAndTheLeastImportantGoesFirst) {
   ASSERT_TRUE(settings.kafka.set("bootstrap.servers", address.text()).has_value());
   settings.connector_id = "invoices";
   settings.queue_bytes = 256 * 1024;
+  settings.debug_records = DebugRecords::kAlways;
   settings.on_trouble = [](const kafka::Error&) {};
   auto producer = std::move(Producer::create(std::move(settings))).value();
   runfold::Run run = producer->start_run();

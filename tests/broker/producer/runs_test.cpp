@@ -250,5 +250,55 @@ TEST(Runs, WhatTheBrokerFindsTooLargeIsCountedAndTheRestArrives) {
   EXPECT_EQ(report.dropped, (std::map<std::string, std::uint64_t>{{"too_large", 1}}));
 }
 
+TEST(Runs, DebugRecordsReachTheTopicBeforeTheErrorOfARunThatFailsAndNeverOfOneThatSucceeds) {
+  const Topics topics;
+  auto producer = topics.producer();
+  ::testing::internal::CaptureStderr();
+  const auto work = [](runfold::Run& run) {
+    for (int i = 0; i < 100; ++i) run.logger().debug("Row " + std::to_string(i));
+    run.logger().info("Saved 100 rows");
+  };
+  producer->run({.run_id = "well"}, work);
+  producer->run({.run_id = "badly"}, [&](runfold::Run& run) {
+    work(run);
+    run.logger().error("Cannot commit");
+  });
+  ::testing::internal::GetCapturedStderr();
+  const auto report = producer->close(kPatience);
+  EXPECT_EQ(report.acknowledged, 107U);
+  EXPECT_EQ(report.dropped, (std::map<std::string, std::uint64_t>{{"not_needed", 100}}));
+
+  std::map<std::string, std::vector<std::string>> lines;
+  std::map<std::string, v1::Completed> ends;
+  Member member(broker_address(), unique_name("readers"), {topics.names.events, topics.names.logs});
+  std::size_t seen = 0;
+  const auto all_there = [&] {
+    for (; seen < member.received.size(); ++seen) {
+      const Received& record = member.received[seen];
+      if (record.at.topic == topics.names.events) {
+        if (const auto event = event_of(record); event.has_completed()) ends[event.identity().run_id()] = event.completed();
+        continue;
+      }
+      const v1::LogBatch batch = batch_of(record);
+      auto& of_run = lines[batch.identity().run_id()];
+      EXPECT_EQ(batch.first_sequence(), of_run.size() + 1);
+      for (const auto& line : batch.records()) of_run.push_back(line.message());
+    }
+    return ends.size() == 2 && lines["badly"].size() >= 102 && !lines["well"].empty();
+  };
+  ASSERT_TRUE(member.run_until(all_there, kPatience));
+  EXPECT_EQ(lines["well"], std::vector<std::string>{"Saved 100 rows"});
+  EXPECT_EQ(ends["well"].totals(1).emitted(), 1U);
+  ASSERT_EQ(ends["well"].totals(1).drops_size(), 1);
+  EXPECT_EQ(ends["well"].totals(1).drops(0).reason(), v1::DROP_REASON_NOT_NEEDED);
+  EXPECT_EQ(ends["well"].totals(1).drops(0).records(), 100U);
+  std::vector<std::string> expected{"Saved 100 rows"};
+  for (int i = 0; i < 100; ++i) expected.push_back("Row " + std::to_string(i));
+  expected.emplace_back("Cannot commit");
+  EXPECT_EQ(lines["badly"], expected);
+  EXPECT_EQ(ends["badly"].totals(1).emitted(), 102U);
+  EXPECT_EQ(ends["badly"].totals(1).drops_size(), 0);
+}
+
 }  // namespace
 }  // namespace runfold

@@ -478,5 +478,27 @@ TEST_F(ExecTest, WhereTheMiddleOfStdoutIsLeftOutNoPartOfASecretRemains) {
   for (const char* part : {"123456", "9a"}) EXPECT_EQ(joined.find(part), std::string::npos) << joined;
 }
 
+TEST_F(ExecTest, DebugLinesOfACommandThatSucceedsAreNotSent) {
+  EXPECT_EQ(run_shell("echo '2026-05-16 14:32:11 UTC [DEBUG] detail' >&2; echo 'plain' >&2"), 0);
+  const auto lines = logs(v1::LOG_STREAM_STDERR);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0].message(), "plain");
+  EXPECT_NE(file("err").find("[DEBUG] detail"), std::string::npos);
+  const auto totals = completed().totals(1);
+  EXPECT_EQ(totals.emitted(), 1U);
+  ASSERT_EQ(totals.drops_size(), 1);
+  EXPECT_EQ(totals.drops(0).reason(), v1::DROP_REASON_NOT_NEEDED);
+  EXPECT_EQ(file("err").find("did not reach Kafka"), std::string::npos);
+}
+
+TEST_F(ExecTest, DebugLinesOfACommandThatFailsAreSent) {
+  EXPECT_EQ(run_shell("echo '2026-05-16 14:32:11 UTC [DEBUG] detail' >&2; echo 'plain' >&2; exit 1"), 1);
+  const auto lines = logs(v1::LOG_STREAM_STDERR);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].message(), "plain");
+  EXPECT_EQ(lines[1].message(), "detail");
+  EXPECT_EQ(lines[1].logged_at().seconds(), 1'778'941'931);
+}
+
 }  // namespace
 }  // namespace runfold::agent

@@ -40,6 +40,7 @@ TEST_F(Usage, AWrongCommandLineExitsWithTwoAndSaysWhy) {
                                                     {"exec", "ls"},
                                                     {"exec", "--timeout", "soon", "--", "true"},
                                                     {"exec", "--attempt", "0", "--", "true"},
+                                                    {"exec", "--debug", "sometimes", "--", "true"},
                                                     {"emit"},
                                                     {"emit", "step-started"},
                                                     {"emit", "heartbeat"},

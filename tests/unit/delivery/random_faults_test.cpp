@@ -34,7 +34,11 @@ TEST_P(RandomFaults, EveryRecordIsAcknowledgedPendingOrDroppedAndNumbersHaveNoUn
     return std::nullopt;
   });
   std::vector<Told> runs;
-  for (int i = 0; i < 4; ++i) runs.push_back({.run = &rig.open(std::to_string(i), 50ms)});
+  for (int i = 0; i < 4; ++i) {
+    // Two of them with a flight recorder.
+    const auto recorder_bytes = i % 2 == 0 ? std::optional<std::size_t>(1000) : std::nullopt;
+    runs.push_back({.run = &rig.open(std::to_string(i), 50ms, recorder_bytes)});
+  }
 
   for (int turn = 0; turn < 400; ++turn) {
     for (unsigned n = random() % 40; n > 0; --n) {
@@ -50,7 +54,7 @@ TEST_P(RandomFaults, EveryRecordIsAcknowledgedPendingOrDroppedAndNumbersHaveNoUn
     }
     if (one_in(100)) {
       Told& told = runs[random() % runs.size()];
-      if (!std::exchange(told.finished, true)) rig.finish(*told.run);
+      if (!std::exchange(told.finished, true)) rig.finish(*told.run, static_cast<v1::RunResult>(1 + random() % 3));
     }
     const unsigned trouble = random() % 100;
     if (trouble < 60) {
@@ -103,7 +107,7 @@ TEST_P(RandomFaults, EveryRecordIsAcknowledgedPendingOrDroppedAndNumbersHaveNoUn
     EXPECT_GE(events.size() + lost_events, told.run->last_sequence(Channel::kEvents));
     EXPECT_GE(logs.size() + lost_logs, told.run->last_sequence(Channel::kLogs));
     EXPECT_EQ(told.run->last_sequence(Channel::kLogs) + never(Channel::kLogs, Drop::kQueueFull) + never(Channel::kLogs, Drop::kTooLarge) +
-                  told.run->given_up.at(Channel::kLogs, Drop::kLate),
+                  told.run->given_up.at(Channel::kLogs, Drop::kLate) + told.run->given_up.at(Channel::kLogs, Drop::kNotNeeded),
               told.logs);
     std::uint64_t before = 0;
     for (const auto& [sequence, event] : events) {

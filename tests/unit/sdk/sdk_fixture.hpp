@@ -23,7 +23,7 @@ class Environment {
  public:
   Environment() {
     for (const char* name : {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE", "RUNFOLD_RUN_ID",
-                             "RUNFOLD_ATTEMPT", "TRACEPARENT", "TRACESTATE"}) {
+                             "RUNFOLD_ATTEMPT", "RUNFOLD_DEBUG", "TRACEPARENT", "TRACESTATE"}) {
       const char* value = std::getenv(name);
       before_[name] = value == nullptr ? std::nullopt : std::optional<std::string>(value);
       ::unsetenv(name);
