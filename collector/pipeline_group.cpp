@@ -25,6 +25,7 @@ kafka::ConsumerEvents PipelineImpl::consumer_events() {
 
 std::vector<kafka::StartOffset> PipelineImpl::on_assign(std::span<const kafka::TopicPartition> given) {
   for (const kafka::TopicPartition& at : given) partitions_.add(at);
+  remembered_since_ = Clock::now();
   // The offsets in the store decide where to start. When it does not answer, the partitions stay unclaimed and paused, in
   // the group, until claim() has asked again and moved them to where the store goes on.
   if (!given.empty() && !stopping_ && !failed_) {
@@ -134,8 +135,9 @@ void PipelineImpl::on_revoke(std::span<const kafka::TopicPartition> taken, bool 
   failpoint("in-revoke");
   drop_folded();
   for (const kafka::TopicPartition& at : taken) observer_.lag_gone(at.topic, at.partition);
+  remember_stopped();
   partitions_.clear();  // The group takes all and gives anew: the consumer refuses cooperative assignors.
-  say_stopped();
+  if (remembered_.empty()) say_stopped();
   if (lost) {
     joined_ = false;
     say_kafka_health();

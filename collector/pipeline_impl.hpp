@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -130,6 +131,10 @@ class PipelineImpl final : public Pipeline {
   /// Which are stopped, why, and what to do; empty: none is.
   [[nodiscard]] std::string stopped_partitions();
   void say_stopped();
+  /// Before all partitions are forgotten: who is given a stopped one finds out the same, and until then nobody may think that
+  /// all is well.
+  void remember_stopped();
+  void look_at_remembered(Clock::time_point now);
   void count_losses(Counts& counts) const;
 
   boost::asio::io_context& context_;
@@ -204,6 +209,9 @@ class PipelineImpl final : public Pipeline {
   std::string refusal_;
   Clock::time_point refused_at_{};
   GrowingInterval refusal_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
+  /// Stopped before the group took them away, and not yet judged by whoever has them now; since when that can be told, max() before.
+  std::set<kafka::TopicPartition> remembered_;
+  Clock::time_point remembered_since_{};
   GrowingInterval stopped_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   GrowingInterval hiccup_mention_{std::chrono::seconds(1), std::chrono::minutes(5)};
   Clock::time_point lag_due_at_{};

@@ -162,6 +162,24 @@ void PipelineImpl::say_stopped() {
   }
 }
 
+void PipelineImpl::remember_stopped() {
+  remembered_since_ = Clock::time_point::max();
+  for (const Partition& partition : partitions_.all()) {
+    if (partition.state == Partition::State::kStopped) remembered_.insert(partition.at);
+  }
+  if (stopping_) remembered_.clear();
+}
+
+void PipelineImpl::look_at_remembered(Clock::time_point now) {
+  if (remembered_since_ == Clock::time_point::max()) return;
+  std::erase_if(remembered_, [&](const kafka::TopicPartition& at) {
+    const Partition* partition = partitions_.find(at.topic, at.partition);
+    if (partition == nullptr || partition->state == Partition::State::kStopped) return true;
+    return partition->state == Partition::State::kReading && !partition->doubt && now >= remembered_since_ + kRecordsTell;
+  });
+  if (remembered_.empty()) say_stopped();
+}
+
 void PipelineImpl::count_losses(Counts& counts) const {
   for (const LossRow& loss : losses_) {
     TopicCounts& of_topic = counts.topics[loss.topic];

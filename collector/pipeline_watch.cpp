@@ -138,6 +138,7 @@ void PipelineImpl::watch(Clock::time_point now) {
     say_kafka_health();
   }
   judge_by_watermarks(now);
+  if (!remembered_.empty()) look_at_remembered(now);
   if (missing_mention_.running() && missing_mention_.due(now)) log_(3, missing_);
   if (stopped_mention_.running() && stopped_mention_.due(now)) log_(2, stopped_partitions());
   if (now < lag_due_at_) return;

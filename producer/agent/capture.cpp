@@ -22,6 +22,8 @@ namespace {
 
 /// An unfinished line, or trace, that has been quiet this long is recorded as far as it goes.
 constexpr int kQuietMs = 1000;
+/// As much as the kernel lets a pipe hold without privileges: whoever writes and whoever reads then wait less for each other.
+constexpr int kPipeBytes = 1024 * 1024;
 constexpr std::size_t kReadBytes = 128 * 1024;
 
 LineSplitter::WholeUntil whole_until(std::shared_ptr<const redact::Redactor> redactor) {
@@ -56,8 +58,8 @@ Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRec
       on_end_(std::move(on_end)),
       records_(options_.stream, options_.line_bytes, std::move(on_record)),
       splitter_(
-          options_.line_bytes, [this](const OutputLine& line) { records_.add(line, std::chrono::system_clock::now()); },
-          whole_until(options_.redactor)) {
+          options_.line_bytes, [this](const OutputLine& line) { records_.add(line, arrived_); }, whole_until(options_.redactor)) {
+  static_cast<void>(::fcntl(from_.get(), F_SETPIPE_SZ, kPipeBytes));  // refused, it holds what it holds
   if (!options_.limits) return;
   ends_.emplace(
       *options_.limits, [this](std::string_view bytes) { splitter_.feed(bytes); }, [this](const HeadAndTail::Gap& gap) { record_gap(gap); },
@@ -118,6 +120,7 @@ void Capture::pass_on_until_end() {
 }
 
 void Capture::record(std::string_view bytes) {
+  arrived_ = std::chrono::system_clock::now();
   if (ends_) {
     ends_->feed(bytes);
   } else {
@@ -127,7 +130,7 @@ void Capture::record(std::string_view bytes) {
 
 void Capture::record_gap(const HeadAndTail::Gap& gap) {
   const std::size_t dropped = splitter_.cut();
-  records_.left_out({.bytes = gap.bytes + dropped, .lines = gap.lines}, std::chrono::system_clock::now());
+  records_.left_out({.bytes = gap.bytes + dropped, .lines = gap.lines}, arrived_);
 }
 
 bool Capture::write_on(std::string_view bytes) {

@@ -9,6 +9,7 @@
 #include "runfold/v1/log.pb.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -37,8 +38,8 @@ struct CaptureOptions {
 /// stack trace, and the last bytes of a stream that is recorded in part.
 class Capture {
  public:
-  /// Called on the capture's thread. Must not wait.
-  using OnRecord = std::function<void(v1::LogRecord)>;
+  /// Called on the capture's thread. Must not wait. The record is valid during the call.
+  using OnRecord = OutputRecords::OnRecord;
   /// Called on the capture's thread, once, when the stream is at its end.
   using OnEnd = std::function<void()>;
 
@@ -71,6 +72,8 @@ class Capture {
   OutputRecords records_;
   LineSplitter splitter_;
   std::optional<HeadAndTail> ends_;
+  /// When what is recorded was read.
+  std::chrono::system_clock::time_point arrived_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -214,7 +214,7 @@ class Execution {
   std::shared_ptr<KafkaTrouble> trouble_ = std::make_shared<KafkaTrouble>();
   std::unique_ptr<Producer> producer_;
   std::optional<Run> run_;
-  const RunSink sink_{[this](v1::LogRecord record) { return run_->log(std::move(record)); },
+  const RunSink sink_{[this](const v1::LogRecord& record) { return run_->log(record); },
                       [this](v1::SyncEvent event) { return run_->emit(std::move(event)); }};
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Proxy> proxy_;

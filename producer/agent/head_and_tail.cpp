@@ -1,18 +1,12 @@
 // The head goes through, the tail goes round.
 #include "producer/agent/head_and_tail.hpp"
 
+#include "producer/agent/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace runfold::agent {
-namespace {
-
-std::uint64_t lines_in(std::string_view bytes) {
-  return static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
-}
-
-}  // namespace
-
 HeadAndTail::HeadAndTail(Limits limits, OnBytes on_bytes, OnGap on_gap, CutOff cut_off)
     : limits_(limits), on_bytes_(std::move(on_bytes)), on_gap_(std::move(on_gap)), cut_off_(std::move(cut_off)) {}
 
@@ -35,7 +29,7 @@ void HeadAndTail::feed(std::string_view bytes) {
 
 void HeadAndTail::keep(std::string_view bytes) {
   kept_bytes_ += bytes.size();
-  kept_lines_ += lines_in(bytes);
+  kept_lines_ += count_lines(bytes);
   if (bytes.size() > limits_.tail_bytes) bytes.remove_prefix(bytes.size() - limits_.tail_bytes);
   if (tail_.size() < limits_.tail_bytes) {
     const std::string_view first = bytes.substr(0, limits_.tail_bytes - tail_.size());
@@ -58,7 +52,7 @@ void HeadAndTail::finish() {
     const std::size_t newline = kept.find('\n');
     if (newline != std::string_view::npos) kept.remove_prefix(newline + 1);
     if (cut_off_) kept.remove_prefix(cut_off_(kept));
-    on_gap_({.bytes = kept_bytes_ - kept.size(), .lines = kept_lines_ - lines_in(kept)});
+    on_gap_({.bytes = kept_bytes_ - kept.size(), .lines = kept_lines_ - count_lines(kept)});
   }
   if (!kept.empty()) on_bytes_(kept);
   tail_.clear();

@@ -90,7 +90,7 @@ void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_
   OutputLine line = said;
   if (key_block_.covers(said.bytes)) line.bytes = redact::kRedacted;
   if (line.continues || stream_ != v1::LOG_STREAM_STDERR) {
-    give(line, {.severity = line.continues ? severity_ : v1::SEVERITY_INFO, .message = std::string(line.bytes)}, arrived);
+    give(line, line.continues ? severity_ : v1::SEVERITY_INFO, line.bytes, arrived);
     return;
   }
   const std::string_view text = line.bytes.ends_with('\r') ? line.bytes.substr(0, line.bytes.size() - 1) : line.bytes;
@@ -100,12 +100,12 @@ void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_
     return;
   }
   flush();
-  auto stated = parse_line(text);
-  if (!stated) stated = StatedLine{.severity = v1::SEVERITY_INFO, .message = std::string(line.bytes)};
-  severity_ = stated->severity;
+  const auto stated = parse_line(text);
+  severity_ = stated ? stated->severity : v1::SEVERITY_INFO;
+  if (!stated) return give(line, severity_, line.bytes, arrived);
   const bool elsewhen = stated->at && std::chrono::floor<std::chrono::seconds>(arrived) != *stated->at;
   const auto at = elsewhen ? std::chrono::system_clock::time_point(*stated->at) : arrived;
-  give(line, std::move(*stated), at);
+  give(line, severity_, stated->message, at, stated->detail_json);
 }
 
 void OutputRecords::hold(const OutputLine& line, std::chrono::system_clock::time_point arrived) {
@@ -124,8 +124,7 @@ void OutputRecords::give_held(bool partial) {
   const std::string lines = std::exchange(held_, {});
   // A message has no newline at its end, and a trace's last lines may be empty.
   const std::string_view message = std::string_view(lines).substr(0, lines.find_last_not_of('\n') + 1);
-  give({lines, partial, false}, {.severity = v1::SEVERITY_ERROR, .message = std::string(message)},
-       *std::exchange(held_since_, std::nullopt));
+  give({lines, partial, false}, v1::SEVERITY_ERROR, message, *std::exchange(held_since_, std::nullopt));
 }
 
 void OutputRecords::left_out(const HeadAndTail::Gap& gap, std::chrono::system_clock::time_point at) {
@@ -139,19 +138,29 @@ void OutputRecords::left_out(const HeadAndTail::Gap& gap, std::chrono::system_cl
   record.set_detail_json("{\"left_out_bytes\":" + bytes + ",\"left_out_lines\":" + lines + "}");
   record.set_truncated(true);
   set_timestamp(*record.mutable_logged_at(), at);
-  on_record_(std::move(record));
+  on_record_(record);
 }
 
-void OutputRecords::give(const OutputLine& line, StatedLine stated, std::chrono::system_clock::time_point at) {
-  v1::LogRecord record;
-  record.set_stream(stream_);
-  record.set_severity(stated.severity);
-  record.set_partial(line.partial);
-  record.set_message(is_utf8(stated.message) ? std::move(stated.message) : to_utf8(stated.message));
-  if (record.message() != line.bytes) record.set_raw(line.bytes.data(), line.bytes.size());
-  record.set_detail_json(std::move(stated.detail_json));
-  set_timestamp(*record.mutable_logged_at(), at);
-  on_record_(std::move(record));
+void OutputRecords::give(const OutputLine& line, v1::Severity severity, std::string_view message, std::chrono::system_clock::time_point at,
+                         std::string_view detail_json) {
+  // Each field in turn instead of Clear(), which would give the timestamp back to the allocator.
+  record_.set_stream(stream_);
+  record_.set_severity(severity);
+  record_.set_partial(line.partial);
+  const bool readable = is_utf8(message);
+  if (readable) {
+    record_.set_message(message.data(), message.size());
+  } else {
+    record_.set_message(to_utf8(message));
+  }
+  if (readable && message == line.bytes) {
+    record_.clear_raw();
+  } else {
+    record_.set_raw(line.bytes.data(), line.bytes.size());
+  }
+  record_.set_detail_json(detail_json.data(), detail_json.size());
+  set_timestamp(*record_.mutable_logged_at(), at);
+  on_record_(record_);
 }
 
 }  // namespace runfold::agent

@@ -76,7 +76,8 @@ class LineSplitter {
 /// that second); of every other line, that of its arrival.
 class OutputRecords {
  public:
-  using OnRecord = std::function<void(v1::LogRecord)>;
+  /// The record is valid during the call: the next one is made in its memory.
+  using OnRecord = std::function<void(const v1::LogRecord&)>;
   OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record);
 
   void add(const OutputLine& said, std::chrono::system_clock::time_point arrived);
@@ -90,11 +91,13 @@ class OutputRecords {
  private:
   void hold(const OutputLine& line, std::chrono::system_clock::time_point arrived);
   void give_held(bool partial);
-  void give(const OutputLine& line, StatedLine stated, std::chrono::system_clock::time_point at);
+  void give(const OutputLine& line, v1::Severity severity, std::string_view message, std::chrono::system_clock::time_point at,
+            std::string_view detail_json = {});
 
   v1::LogStream stream_;
   std::size_t trace_bytes_;
   OnRecord on_record_;
+  v1::LogRecord record_;
   /// Of the line that pieces may continue.
   v1::Severity severity_ = v1::SEVERITY_INFO;
   redact::KeyBlock key_block_;

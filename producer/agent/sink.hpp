@@ -10,7 +10,7 @@ namespace runfold::agent {
 
 /// Both never wait, may be called from any thread, and return false when the record was dropped.
 struct RunSink {
-  std::function<bool(v1::LogRecord)> log;
+  std::function<bool(const v1::LogRecord&)> log;
   std::function<bool(v1::SyncEvent)> emit;
 };
 

@@ -108,7 +108,7 @@ Result<void> Supervision::capture(Descriptor from, v1::LogStream stream, int to,
     capture_options.limits = {.head_bytes = options_.stdout_bytes, .tail_bytes = std::min(options_.stdout_bytes / 4, kMostTail)};
   }
   auto capture = Capture::start(
-      std::move(from), std::move(capture_options), [sink](v1::LogRecord record) { sink.log(std::move(record)); },
+      std::move(from), std::move(capture_options), [sink](const v1::LogRecord& record) { sink.log(record); },
       [this] { asio::post(io_, [this] { changed_.cancel(); }); });
   if (!capture) return capture.error();
   captures_.push_back(std::move(*capture));

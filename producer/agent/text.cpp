@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace runfold::agent {
@@ -73,6 +74,24 @@ std::string_view utf8_prefix(std::string_view bytes, std::size_t limit) noexcept
   while (end > 0 && limit - end < 3 && (static_cast<unsigned char>(bytes[end]) & 0xC0) == 0x80) --end;
   const bool still_inside = (static_cast<unsigned char>(bytes[end]) & 0xC0) == 0x80;
   return bytes.substr(0, still_inside || end == 0 ? limit : end);
+}
+
+std::uint64_t count_lines(std::string_view bytes) noexcept {
+  using Block = std::uint8_t __attribute__((vector_size(16)));
+  constexpr std::size_t kMostInALane = 255;
+  std::uint64_t lines = 0;
+  while (bytes.size() >= sizeof(Block)) {
+    const std::size_t blocks = std::min(bytes.size() / sizeof(Block), kMostInALane);
+    Block lanes{};
+    for (std::size_t i = 0; i < blocks; ++i) {
+      Block block;
+      std::memcpy(&block, bytes.data() + i * sizeof block, sizeof block);
+      lanes -= static_cast<Block>(block == '\n');  // where it is so, all bits are set: -1
+    }
+    for (std::size_t i = 0; i < sizeof(Block); ++i) lines += lanes[i];
+    bytes.remove_prefix(blocks * sizeof(Block));
+  }
+  return lines + static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
 }
 
 std::optional<v1::Severity> parse_severity(std::string_view text) noexcept {

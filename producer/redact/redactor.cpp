@@ -87,6 +87,7 @@ Redactor::Redactor(const Rules& rules) : names_(rules.keys, rules.kept_keys) {}
 
 Found Redactor::find(std::string_view text) const {
   Found found;
+  if (text.empty()) return found;
   find_by_names_and_patterns(text, names_, found);
   if (!values_.empty()) values_.find(text, found);
   return found;

@@ -69,7 +69,8 @@ CREATE TABLE run_logs (
   PRIMARY KEY (run_id, attempt)
 ) WITHOUT ROWID;
 
--- Compressed blocks of log records. The data stands last: what is skipped by its bits is not read. Row ids rise with time.
+-- Compressed blocks of log records. The data stands last: what is skipped by its bits is not read. Row ids rise with the order
+-- of writing, which is not that of written_at_ns where the clock was ahead for a while.
 CREATE TABLE log_chunks (
   run_id        TEXT    NOT NULL,
   attempt       INTEGER NOT NULL,
@@ -83,6 +84,7 @@ CREATE TABLE log_chunks (
   data          BLOB    NOT NULL,
   PRIMARY KEY (run_id, attempt, chunk)
 );
+CREATE INDEX log_chunks_oldest ON log_chunks (written_at_ns);
 
 CREATE TABLE api_failures (
   failure_id   TEXT    NOT NULL PRIMARY KEY,
@@ -175,6 +177,7 @@ CREATE TABLE outbox_rejected (
   reason          TEXT    NOT NULL,
   payload         BLOB    NOT NULL
 );
+CREATE INDEX outbox_rejected_oldest ON outbox_rejected (rejected_at_ns);
 
 -- What stands in the tables: 1 of runs, run_logs and api_failures, 2 of log_chunks. Kept by triggers, so that it is of the
 -- same transaction as what it counts and nobody has to add up tables. The bytes are an estimate of the disk's, indexes

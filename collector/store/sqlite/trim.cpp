@@ -87,14 +87,14 @@ class Trim {
     return *there ? static_cast<std::uint64_t>(std::max<std::int64_t>(0, (*statement)->integer(0))) : 0U;
   }
 
-  // Chunks have rising row ids, so the oldest are the first ones.
+  // Too old by the time they were written, or too much: then the first that were.
   StoreResult<> remove_logs() {
     const auto before = cutoff(keep_.logs, now_);
     Budget budget{step_.rows, step_.bytes};
     while (true) {
       const auto over = too_much(keep_.logs, kLogsUsage);
       if (!over) return over.error();
-      const auto oldest = oldest_chunk();
+      const auto oldest = oldest_chunk(*over ? "rowid" : "written_at_ns");
       if (!oldest) return oldest.error();
       if (!*oldest || !(*over || (before && (*oldest)->second < *before))) return {};
       if (!budget.left()) {
@@ -105,8 +105,9 @@ class Trim {
     }
   }
 
-  StoreResult<std::optional<std::pair<Found, TimeNs>>> oldest_chunk() {
-    const auto statement = connection_.prepare("SELECT rowid, length(data), records, written_at_ns FROM log_chunks ORDER BY rowid LIMIT 1");
+  StoreResult<std::optional<std::pair<Found, TimeNs>>> oldest_chunk(std::string_view by) {
+    const auto statement =
+        connection_.prepare("SELECT rowid, length(data), records, written_at_ns FROM log_chunks ORDER BY " + std::string(by) + " LIMIT 1");
     if (!statement) return statement.error();
     const Rows rows(**statement);
     (*statement)->bind_all();
@@ -225,10 +226,9 @@ class Trim {
         *before);
     if (!groups) return groups.error();
     done_.api_failure_groups = *groups;
-    // Their ids rise with time.
     const auto rejected = remove_older(
-        "DELETE FROM outbox_rejected WHERE id IN (SELECT id FROM (SELECT id, rejected_at_ns FROM outbox_rejected ORDER BY id LIMIT ?2) "
-        "WHERE rejected_at_ns < ?1)",
+        "DELETE FROM outbox_rejected WHERE id IN "
+        "(SELECT id FROM outbox_rejected WHERE rejected_at_ns < ? ORDER BY rejected_at_ns LIMIT ?)",
         *before);
     if (!rejected) return rejected.error();
     done_.rejected = *rejected;

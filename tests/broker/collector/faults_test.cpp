@@ -70,6 +70,7 @@ TEST_F(Faults, ACollectorStoppedBeyondItsSessionWritesNothingThatAnotherHasTaken
   world.run({{Kind::kStop}, {Kind::kTakeover}, {Kind::kKill}, {Kind::kStop}, {Kind::kTakeover}});
   std::cout << world.summary() << "\n";
   EXPECT_GE(world.befell("takeovers refused"), 2);
+  EXPECT_GE(world.befell("fenced stops"), 1);
 }
 
 TEST_F(Faults, AKafkaThatIsKilledAndComesBackCostsNothing) {
@@ -85,6 +86,13 @@ TEST_F(Faults, PartitionsAddedWhileItIsKilledAndItsGroupMovesCostNothing) {
   EXPECT_EQ(world.befell("growths"), 2);
 }
 
+TEST_F(Faults, ATopicThatIsMadeAnewOnceItWasReadCostsNothingWithOnDataLossContinue) {
+  World world({.seed = 55, .runs = 100, .events = 20'000, .continue_on_data_loss = true}, *broker_);
+  world.run({{Kind::kKill}, {Kind::kRecreation}, {Kind::kKill}, {Kind::kRecreation}, {Kind::kKill}});
+  std::cout << world.summary() << "\n";
+  EXPECT_EQ(world.befell("recreations"), 2);
+}
+
 /// tests/chaos/run says how many; a bare run of the tests makes none.
 TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
   const char* asked = std::getenv("RUNFOLD_CHAOS_ROUNDS");
@@ -94,9 +102,13 @@ TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
   for (std::uint64_t round = 0; round < std::strtoull(asked, nullptr, 10); ++round) {
     std::mt19937_64 random(first + round);
     std::vector<Fault> faults(20 + random() % 20);
+    const bool continues = random() % 3 == 0;
     for (Fault& fault : faults) {
       const auto drawn = random() % 100;
-      if (drawn < 60) continue;  // A kill.
+      if (drawn < 60) {
+        if (continues && drawn < 3) fault.kind = Kind::kRecreation;
+        continue;  // A kill.
+      }
       fault.kind = drawn < 85   ? Kind::kFailpoint
                    : drawn < 94 ? Kind::kRebalance
                    : drawn < 96 ? Kind::kStop
@@ -105,7 +117,7 @@ TEST_F(Faults, AsManyRoundsAsAskedForEndEqualToTheOracle) {
                                 : Kind::kBrokerCrash;
       if (fault.kind == Kind::kFailpoint) fault.where = failpoints()[random() % failpoints().size()];
     }
-    World world({.seed = first + round, .runs = 200, .events = 60'000}, *broker_);
+    World world({.seed = first + round, .runs = 200, .events = 60'000, .continue_on_data_loss = continues}, *broker_);
     world.run(faults);
     std::cout << "round " << round + 1 << " of " << asked << ", seed " << first + round << ": " << world.summary() << ": "
               << (HasFailure() ? "DIFFERENT" : "equal") << std::endl;

@@ -20,6 +20,7 @@ namespace runfold::collector::test {
 namespace {
 
 constexpr std::int64_t kBegin_ns = 1'750'000'000'000'000'000;
+constexpr std::int64_t kLate_ns = 3'600'000'000'000;
 
 void set_time(google::protobuf::Timestamp& time, std::int64_t at_ns) {
   time.set_seconds(at_ns / 1'000'000'000);
@@ -36,9 +37,8 @@ class Workload::Impl {
  public:
   Impl(const kafka::Properties& properties, kafka::TopicNames topics, std::uint64_t seed, std::size_t runs, std::size_t events,
        Mischief mischief)
-      : topics_(std::move(topics)), random_(seed), mischief_(mischief) {
-    auto made = kafka::Producer::create(properties, [this](const kafka::Delivery& delivery) { delivered(delivery); });
-    producer_ = std::move(made.value());
+      : properties_(properties), topics_(std::move(topics)), random_(seed), mischief_(mischief) {
+    connect();
     for (std::size_t i = 0; i < runs; ++i) {
       Run& run = runs_.emplace_back();
       run.id = "run-" + std::to_string(seed) + "-" + std::to_string(i);
@@ -81,9 +81,24 @@ class Workload::Impl {
     return std::move(oracle_);
   }
 
+  const std::map<std::pair<std::string, std::int32_t>, std::int64_t>& settle() {
+    flush();
+    return oracle_.ends;
+  }
+
+  void forget(const std::string& topic) {
+    std::erase_if(oracle_.ends, [&](const auto& end) { return end.first.first == topic; });
+    // A client of its own knows the topic as it is now.
+    connect();
+  }
+
   std::uint64_t events_sent() const noexcept { return events_sent_; }
 
  private:
+  void connect() {
+    producer_ = kafka::Producer::create(properties_, [this](const kafka::Delivery& delivery) { delivered(delivery); }).value();
+  }
+
   struct Run {
     std::string id;
     bool numbered = false;
@@ -200,6 +215,7 @@ class Workload::Impl {
     bool direct = false;
     if (pick(1'000) < mischief_.late_per_mille) {
       late_.emplace_back(number, bytes);
+      run.now_ns += kLate_ns;  // what comes before it has happened that much later
     } else if (pick(100) < mischief_.reordered_percent) {
       overtaken_.push_back({number, bytes, 1 + pick(mischief_.reorder_within)});
     } else {
@@ -414,6 +430,7 @@ class Workload::Impl {
     std::function<void(std::int32_t, std::int64_t)> on_delivery;
   };
 
+  kafka::Properties properties_;
   kafka::TopicNames topics_;
   std::mt19937_64 random_;
   Mischief mischief_;
@@ -446,6 +463,12 @@ bool Workload::send(std::size_t records) {
 }
 Oracle Workload::finish(std::int32_t partitions) {
   return impl_->finish(partitions);
+}
+const std::map<std::pair<std::string, std::int32_t>, std::int64_t>& Workload::settle() {
+  return impl_->settle();
+}
+void Workload::forget(const std::string& topic) {
+  impl_->forget(topic);
 }
 std::uint64_t Workload::events_sent() const noexcept {
   return impl_->events_sent();

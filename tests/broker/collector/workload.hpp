@@ -6,8 +6,10 @@
 #include "transport/kafka/topics.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace runfold::collector::test {
 
@@ -18,7 +20,7 @@ struct Mischief {
   /// Of a hundred events, so many are overtaken by up to `reorder_within` records of others and of their own run.
   unsigned reordered_percent = 0;
   std::size_t reorder_within = 64;
-  /// Of a thousand events, so many come when all else has been sent, long after their run has ended.
+  /// Of a thousand events, so many come when all else has been sent, long after their run has ended and an hour late by its clock.
   unsigned late_per_mille = 0;
   /// Of a thousand records, so many are followed by one that cannot be read.
   unsigned poison_per_mille = 0;
@@ -42,6 +44,11 @@ class Workload {
   /// Waits until Kafka has all of it, ends each partition of events and logs with a record that says so (see all_folded() in compare.hpp),
   /// and gives what must become of it all. Call it once, when send() has said false.
   [[nodiscard]] Oracle finish(std::int32_t partitions = kPartitions);
+
+  /// Waits until Kafka has all that was sent so far, and says where each partition ends.
+  const std::map<std::pair<std::string, std::int32_t>, std::int64_t>& settle();
+  /// The topic was made anew: it ends where it begins.
+  void forget(const std::string& topic);
 
   /// Different events sent so far: what is to be folded.
   [[nodiscard]] std::uint64_t events_sent() const noexcept;

@@ -2,6 +2,7 @@
 #include "tests/broker/collector/world.hpp"
 
 #include "tests/broker/collector/compare.hpp"
+#include "tests/support/http_get.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/kafka_topics.hpp"
 #include "tests/support/wait_until.hpp"
@@ -13,12 +14,14 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <map>
 #include <set>
 #include <tuple>
 
 namespace runfold::collector::test {
 namespace {
 
+using runfold::test::http_get;
 using runfold::test::wait_until;
 
 /// Above what is sent ahead of the collector, so that it always has something to fold when it is hit.
@@ -32,6 +35,28 @@ bool raise_epochs(const std::filesystem::path& store) {
   taken = taken && sqlite3_exec(opened, "UPDATE partitions SET epoch = epoch + 1", nullptr, nullptr, nullptr) == SQLITE_OK;
   sqlite3_close(opened);
   return taken;
+}
+
+/// By topic and partition: what is folded ends before this.
+using Offsets = std::map<std::pair<std::string, std::int32_t>, std::int64_t>;
+
+Offsets offsets_in(const std::filesystem::path& store) {
+  sqlite3* opened = nullptr;
+  Offsets offsets;
+  const auto take = [](void* to, int, char** row, char**) {
+    static_cast<Offsets*>(to)->emplace(std::pair(row[0], std::stoi(row[1])), row[2] == nullptr ? -1 : std::stoll(row[2]));
+    return 0;
+  };
+  EXPECT_EQ(sqlite3_open_v2(store.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(opened, "SELECT topic, partition, next_offset FROM partitions", take, &offsets, nullptr), SQLITE_OK);
+  sqlite3_close(opened);
+  return offsets;
+}
+
+/// It believes that the group has given it partitions.
+bool is_member(CollectorUnderTest& collector) {
+  const auto answer = http_get(collector.url() + "/readyz");
+  return answer && answer->body.find("no partitions assigned yet") == std::string::npos;
 }
 
 /// Partitions that were added get their share soon.
@@ -53,11 +78,12 @@ World::World(const Options& options, runfold::test::RestartableBroker& broker)
     : broker_(broker),
       collector_("world-" + std::to_string(options.seed),
                  {{"session.timeout.ms", "6000"}, {"heartbeat.interval.ms", "300"}, {"topic.metadata.refresh.interval.ms", "1000"}}),
+      continue_on_data_loss_(options.continue_on_data_loss),
       workload_(sender_properties(), collector_.topics(), options.seed, options.runs, options.events, options.mischief),
       random_(options.seed) {}
 
 void World::run(const std::vector<Fault>& faults) {
-  collector_.start();
+  start();
   ASSERT_TRUE(wait_until([&] { return (query_ = collector_.query()) != nullptr || !collector_.running(); }));
   ASSERT_NE(query_, nullptr) << collector_.said();
   for (const Fault& fault : faults) {
@@ -93,6 +119,8 @@ void World::befall(const Fault& fault) {
       return take_over();
     case Fault::Kind::kBrokerCrash:
       return crash_broker();
+    case Fault::Kind::kRecreation:
+      return recreate();
     case Fault::Kind::kGrowth:
       return grow();
   }
@@ -103,14 +131,14 @@ void World::kill_and_start() {
   const std::uint64_t room = workload_.events_sent() - std::min(before, workload_.events_sent());
   ASSERT_TRUE(folded(before + random_() % (room / 2 + 1))) << collector_.said();
   collector_.kill();
-  collector_.start();
+  start();
   ++befell_["kills"];
 }
 
 void World::die_at(const std::string& where) {
   const bool at_revoke = where.find("revoke") != std::string::npos;
   collector_.kill();
-  collector_.start({}, {}, where + ":" + std::to_string(1 + random_() % (at_revoke ? 1 : 4)));
+  start(where + ":" + std::to_string(1 + random_() % (at_revoke ? 1 : 4)));
   while (collector_.running() && (more_ || at_revoke)) {
     send(kAhead / 5);
     if (at_revoke) {
@@ -122,7 +150,7 @@ void World::die_at(const std::string& where) {
   }
   if (!collector_.running()) ++befell_["deaths " + where];
   collector_.kill();
-  collector_.start();
+  start();
 }
 
 void World::rebalance() {
@@ -140,8 +168,15 @@ void World::stop_and_continue() {
     kafka::test::Member other(broker_.address(), collector_.group(), {topics.events, topics.logs, topics.operations});
     // The group gives it partitions only once it has waited for the stopped one in vain.
     EXPECT_TRUE(other.run_until([&] { return other.assignments > 0; }));
-    if (random_() % 2 == 0 && raise_epochs(collector_.store_path())) ++befell_["takeovers"];
+    const bool raised = raise_epochs(collector_.store_path());
+    const Offsets before = offsets_in(collector_.store_path());
     collector_.signal(SIGCONT);
+    // Its writer is refused, or it hears first that it is no member any more and drops what it has. Nobody else writes.
+    EXPECT_TRUE(wait_until([&] { return !collector_.running() || !is_member(collector_); })) << collector_.said();
+    if (raised) {
+      EXPECT_EQ(offsets_in(collector_.store_path()), before) << "it wrote what is another's; " << collector_.said();
+      ++befell_["fenced stops"];
+    }
     other.consumer->close(std::chrono::seconds(10));
   }
   ++befell_["stops"];
@@ -160,7 +195,7 @@ void World::take_over() {
     return wait_until([&] { return !collector_.running() || events_folded(*query_) > before; }) && !collector_.running();
   })) << collector_.said();
   EXPECT_NE(collector_.said().find("another collector has taken over"), std::string::npos) << collector_.said();
-  collector_.start();
+  start();
   ++befell_["takeovers refused"];
 }
 
@@ -168,6 +203,26 @@ void World::crash_broker() {
   broker_.kill();
   broker_.start();
   ++befell_["broker crashes"];
+}
+
+void World::recreate() {
+  const std::string& topic = collector_.topics().events;
+  const auto& ends = workload_.settle();
+  ASSERT_TRUE(wait_until(
+      [&] {
+        const Offsets folded = offsets_in(collector_.store_path());
+        return std::ranges::all_of(ends, [&](const auto& end) { return folded.contains(end.first) && folded.at(end.first) == end.second; });
+      },
+      std::chrono::seconds(120)))
+      << collector_.said();
+  kafka::test::delete_topic(broker_properties(), topic);
+  const kafka::TopicPolicy policy{.name = topic, .partitions = partitions_, .replication = 1, .config = {}};
+  ASSERT_TRUE(wait_until([&] {
+    const auto reports = kafka::create_topics(broker_properties(), {policy}, std::chrono::seconds(20));
+    return reports && reports->at(0).created;
+  }));
+  workload_.forget(topic);
+  ++befell_["recreations"];
 }
 
 void World::grow() {
@@ -183,13 +238,19 @@ bool World::folded(std::uint64_t at_least) {
   return wait_until(
              [&] {
                if (!collector_.running() && collector_.said().find("another collector has taken over") != std::string::npos) {
-                 collector_.start();  // It was fenced, and refused to write: as it should.
+                 start();  // It was fenced, and refused to write: as it should.
                  ++befell_["fenced"];
                }
                return !collector_.running() || events_folded(*query_) >= at_least;
              },
              std::chrono::seconds(120)) &&
          collector_.running();
+}
+
+void World::start(const std::string& failpoint) {
+  std::vector<std::string> arguments;
+  if (continue_on_data_loss_) arguments = {"--on-data-loss", "continue"};
+  collector_.start({}, arguments, failpoint);
 }
 
 void World::send(std::size_t records) {

@@ -17,12 +17,13 @@ namespace runfold::collector::test {
 /// One thing that goes wrong.
 struct Fault {
   enum class Kind {
-    kKill,         ///< SIGKILL of the collector at a random point; it is started again at once.
-    kFailpoint,    ///< It kills itself where `where` says, at a random one of the next few passings.
-    kRebalance,    ///< Another member joins the group and leaves it again.
-    kStop,         ///< SIGSTOP beyond the session timeout, during which another member takes the partitions; then SIGCONT.
-    kTakeover,     ///< Stopped for a moment, during which another collector claims its partitions in the store.
+    kKill,       ///< SIGKILL of the collector at a random point; it is started again at once.
+    kFailpoint,  ///< It kills itself where `where` says, at a random one of the next few passings.
+    kRebalance,  ///< Another member joins the group and leaves it again.
+    kStop,       ///< SIGSTOP beyond the session timeout, during which others take the partitions, in Kafka and in the store; then SIGCONT.
+    kTakeover,   ///< Stopped for a moment, during which another collector claims its partitions in the store.
     kBrokerCrash,  ///< SIGKILL of Kafka; it is started again with the same data.
+    kRecreation,   ///< Once all of it is folded, the topic of events is deleted and made anew. For a World that goes on with data loss.
     kGrowth,       ///< The topics of events and logs get twice the partitions, 16 at most: runs go on in others than they began in.
   };
   Kind kind = Kind::kKill;
@@ -38,6 +39,7 @@ class World {
     std::uint64_t seed = 1;
     std::size_t runs = 200;
     std::size_t events = 20'000;
+    bool continue_on_data_loss = false;
     Mischief mischief{.repeats_percent = 5, .reordered_percent = 20, .reorder_within = 64, .late_per_mille = 5, .poison_per_mille = 1};
   };
 
@@ -58,14 +60,17 @@ class World {
   void stop_and_continue();
   void take_over();
   void crash_broker();
+  void recreate();
   void grow();
   void expect_dead_letters(const Oracle& oracle);
   /// The collector has taken in so many events; starts it again should it have been fenced. False: not in time.
   [[nodiscard]] bool folded(std::uint64_t at_least);
   void send(std::size_t records);
+  void start(const std::string& failpoint = {});
 
   runfold::test::RestartableBroker& broker_;
   CollectorUnderTest collector_;
+  bool continue_on_data_loss_;
   Workload workload_;
   std::mt19937_64 random_;
   std::unique_ptr<Query> query_;

@@ -287,6 +287,20 @@ TEST(OutputRecords, KeepBytesThatAreNotUtf8BesideTheirReadableForm) {
   EXPECT_EQ(record.raw(), bytes);
 }
 
+TEST(OutputRecords, TakeNothingFromTheLineBefore) {
+  Records records(v1::LOG_STREAM_STDERR);
+  const v1::LogRecord rich = records.make({"level=warning msg=\"low disk\" free=3", true, false});
+  EXPECT_FALSE(rich.raw().empty());
+  EXPECT_FALSE(rich.detail_json().empty());
+  records.make({" and the rest of it", false, true});
+  const v1::LogRecord plain = records.make({"plain", false, false});
+  EXPECT_EQ(plain.severity(), v1::SEVERITY_INFO);
+  EXPECT_EQ(plain.message(), "plain");
+  EXPECT_EQ(plain.raw(), "");
+  EXPECT_EQ(plain.detail_json(), "");
+  EXPECT_FALSE(plain.partial());
+}
+
 TEST(OutputRecordsTest, APrivateKeyIsReplacedLineByLine) {
   std::vector<std::string> messages;
   OutputRecords records(v1::LOG_STREAM_STDOUT, 1024, [&](v1::LogRecord record) { messages.push_back(record.message()); });

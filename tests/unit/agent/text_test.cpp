@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +23,17 @@ TEST(Utf8, ReplacesEachBadRunByOneReplacementCharacter) {
                     "b\xc3"),
             "a\uFFFDb\uFFFD");
   EXPECT_TRUE(is_utf8(to_utf8("\xe2\x82\xe2\x82\xac\xf0")));
+}
+
+TEST(Lines, AreCountedInTextsOfAnySize) {
+  std::mt19937 random(7);
+  for (const std::size_t size : {0, 1, 15, 16, 17, 31, 4080, 4095, 4096, 4097, 100'000}) {
+    for (const unsigned every : {1U, 2U, 50U}) {
+      std::string text(size, 'x');
+      for (char& c : text) c = random() % every == 0 ? '\n' : c;
+      EXPECT_EQ(count_lines(text), static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'))) << size << " " << every;
+    }
+  }
 }
 
 TEST(Utf8, PrefixStopsBeforeACharacterThatDoesNotFit) {

@@ -174,7 +174,13 @@ TEST(Loss, SeveralStoppedPartitionsAreEachNamedAndReadinessFollowsThem) {
     return std::ranges::any_of(said, [](const std::string& line) { return line.find("runfold.events is stopped") != std::string::npos; });
   })) << "both are said again";
   rig.kafka.revoke(false);
-  EXPECT_TRUE(wait_until([&] { return rig.unready("partition").empty(); }));
+  rig.kafka.trouble({kafka::Errc::kUnreachable, "as things go after the revoke"});
+  ASSERT_TRUE(wait_until([&] { return !rig.unready("kafka").empty(); }));
+  EXPECT_FALSE(rig.unready("partition").empty()) << "nobody has looked into them since";
+  EXPECT_TRUE(both_stopped());
+  rig.kafka.revoke(false);
+  rig.kafka.assign({kOperations});
+  EXPECT_TRUE(wait_until([&] { return rig.unready("partition").empty(); })) << "they are another member's now";
   EXPECT_EQ(rig.observer.stopped, 0U);
   EXPECT_TRUE(both_stopped());
   EXPECT_TRUE(rig.stop());

@@ -250,6 +250,14 @@ TEST_F(WrongClock, ThatIsYearsAheadErasesNoHistory) {
   trim(kKeep);
   EXPECT_EQ(runs(), 2);
   EXPECT_EQ(chunks(), 2);
+
+  commit(of("when it is right again"));
+  EXPECT_EQ(chunks(), 3);
+  for (int days = 0; days < 4; ++days) {
+    pass(kDay);
+    trim(kKeep);
+  }
+  EXPECT_EQ(chunks(), 1) << "what was written under the wrong clock does not keep what came after it";
 }
 
 TEST_F(WrongClock, ThatWasBehindMakesNothingOldOnceItIsRight) {
