@@ -5,7 +5,9 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,32 @@ Environment:
   RUNFOLD_DEBUG              always, on-error or never: when exec sends debug records
 Exit codes: 0 done, 1 not so, 2 usage, 69 not reachable, 78 configuration; exec: its command's.
 'runfold COMMAND --help' says more of a command.)";
+
+struct Command {
+  std::string_view name;
+  void (*add)(CLI::App&, Invocation&);
+};
+/// In the order of the help.
+constexpr Command kCommands[] = {
+    {"exec", add_exec},
+    {"emit", add_emit},
+    {"log", add_log},
+    {"runs", add_runs},
+    {"logs", add_logs},
+    {"api-failures", add_api_failures},
+    {"operations", add_operations},
+    {"dead-letters", add_dead_letters},
+    {"topics", add_topics},
+    {"version", add_version},
+    {"completion", add_completion},
+};
+
+/// The command that is named, alone: to make all of them takes a millisecond. All of them, where that says which there are.
+void add_commands(CLI::App& app, Invocation& invocation, std::string_view name) {
+  const auto named = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& one) { return one.name == name; });
+  if (named != std::end(kCommands) && named->add != add_completion) return named->add(app, invocation);
+  for (const Command& one : kCommands) one.add(app, invocation);
+}
 
 /// The code, unless what was printed did not get out.
 int flushed(Streams& streams, int code) {
@@ -48,20 +76,9 @@ int run(int argc, const char* const* argv, Streams streams) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("runfold ") + RUNFOLD_VERSION);
-  add_exec(app, invocation);
-  add_emit(app, invocation);
-  add_log(app, invocation);
-  add_runs(app, invocation);
-  add_logs(app, invocation);
-  add_api_failures(app, invocation);
-  add_operations(app, invocation);
-  add_dead_letters(app, invocation);
-  add_topics(app, invocation);
-  add_version(app, invocation);
-  add_completion(app, invocation);
-
   // Everything behind exec's -- belongs to the command and is none of the parser's business.
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  add_commands(app, invocation, arguments.empty() ? std::string_view() : arguments.front());
   bool has_mark = false;
   if (!arguments.empty() && arguments.front() == "exec") {
     const auto mark = std::find(arguments.begin(), arguments.end(), "--");

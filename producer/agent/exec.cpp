@@ -171,6 +171,8 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
   if (!has_kafka(options.settings)) return;
   const std::string servers = *options.settings.kafka.get("bootstrap.servers");
   const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
+  // At once: a command that was done sooner than the client gathers records would wait for that.
+  producer.begin_close(options.flush_timeout);
   const bool there = is_kafka_there(producer, trouble, haste, options);
   const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
   if (const auto lost = what_was_lost(report, "records of run " + run_id + " did not reach Kafka at " + servers)) warn(*lost);

@@ -129,6 +129,7 @@ void Delivery::work() {
   for (auto now = Clock::now();; now = Clock::now()) {
     const Clock::time_point close_by{Clock::duration(close_by_.load(std::memory_order_acquire))};  // may come nearer
     const NextStep next = dispatcher_.step({.steady = now, .wall_ns = wall_ns()}, true);
+    tell_waiters();
     if (dispatcher_.settled() || now >= close_by) break;
     if (!flushed && ring_.empty() && outbox_.has_room()) {
       // All is handed over: flush() makes the client send at once what it still gathers.
@@ -160,7 +161,7 @@ bool Delivery::wait(const std::function<bool(const Report&)>& enough, std::chron
   return done;
 }
 
-Report Delivery::close(std::chrono::milliseconds limit) {
+void Delivery::begin_close(std::chrono::milliseconds limit) {
   dispatcher_.shut();
   // A limit of a year is as good as any longer one, and does not overflow.
   const auto patience = std::clamp<std::chrono::milliseconds>(limit, std::chrono::milliseconds(0), std::chrono::hours(24 * 365));
@@ -169,6 +170,10 @@ Report Delivery::close(std::chrono::milliseconds limit) {
   while (close_by < before && !close_by_.compare_exchange_weak(before, close_by, std::memory_order_acq_rel)) {
   }
   sleeper_.wake(Urgency::kControl);
+}
+
+Report Delivery::close(std::chrono::milliseconds limit) {
+  begin_close(limit);
   const std::lock_guard lock(close_mutex_);
   if (thread_.joinable()) thread_.join();
   return report();

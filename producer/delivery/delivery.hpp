@@ -66,6 +66,8 @@ class Delivery {
   /// Ends the run, once: sends `completed` with the totals. False when the run had ended before; then it is dropped.
   bool finish(RunAccount& run, v1::SyncEvent completed);
 
+  /// Begins what close() does, and does not wait for it: nothing more is taken in, and what is gathered leaves at once.
+  void begin_close(std::chrono::milliseconds limit);
   /// Waits until all is accounted for or the limit has passed; drops the rest as delivery_timeout; ends the thread.
   /// A second call waits for the first and reports; a shorter limit of its own shortens the first one's.
   Report close(std::chrono::milliseconds limit);

@@ -221,6 +221,10 @@ bool Producer::wait(const std::function<bool(const ProducerReport&)>& enough, st
   return impl_->delivery->wait([&](const delivery::Report& report) { return enough(to_report(report, impl_->settings.topics)); }, limit);
 }
 
+void Producer::begin_close(std::chrono::milliseconds limit) {
+  if (impl_->delivery) impl_->delivery->begin_close(limit);
+}
+
 ProducerReport Producer::close(std::chrono::milliseconds limit) {
   if (!impl_->delivery) return {};
   return to_report(impl_->delivery->close(limit), impl_->settings.topics);

@@ -86,6 +86,9 @@ class Producer {
   /// Waits until all is accounted for, or the limit has passed; then drops the rest as delivery_timeout and stops.
   /// A second call does nothing.
   ProducerReport close(std::chrono::milliseconds limit);
+  /// Begins what close() does, with its limit, and does not wait for it: nothing more is taken in, and what is gathered leaves at
+  /// once. For programs that have something else to wait for, or cannot say yet how long they will; close() ends it.
+  void begin_close(std::chrono::milliseconds limit);
 
   [[nodiscard]] ProducerReport report() const;
 

@@ -185,6 +185,27 @@ TEST(Delivery, ClosingWithKafkaSilentGivesUpAtTheLimitAndCountsAll) {
   EXPECT_EQ(report.dropped.at(Channel::kEvents, Drop::kDeliveryTimeout), 1U);
 }
 
+TEST(Delivery, ABegunCloseSendsWhatIsGatheredTellsWhoWaitsAndTakesNothingMore) {
+  Running it({.batch_age = std::chrono::hours(1)});
+  RunAccount& run = it.open("r");
+  ASSERT_TRUE(it.delivery->log(run, line("text")));
+  it.delivery->finish(run, completed());
+  it.delivery->begin_close(kPatience);
+  EXPECT_TRUE(it.delivery->wait([](const Report& report) { return report.acknowledged == 2; }, kPatience));
+  EXPECT_FALSE(it.delivery->log(run, line("too late")));
+  EXPECT_EQ(it.delivery->close(kPatience).acknowledged, 2U);
+}
+
+TEST(Delivery, ACloseThatWasBegunEndsAtTheShorterOfTheLimits) {
+  Running it;
+  it.cluster.acknowledge_by_itself(false);
+  RunAccount& run = it.open("r");
+  ASSERT_TRUE(it.delivery->log(run, line("text")));
+  it.delivery->begin_close(std::chrono::hours(1));
+  const Report report = it.delivery->close(std::chrono::milliseconds(0));
+  EXPECT_EQ(report.dropped.at(Channel::kLogs, Drop::kDeliveryTimeout), 1U);
+}
+
 TEST(Delivery, WhatComesAfterCloseIsLate) {
   Running it;
   RunAccount& run = it.open("r");
