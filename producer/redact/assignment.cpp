@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxBlanksBefore = 8;
 constexpr std::size_t kMaxInBrackets = 4 * 1024;
+constexpr std::size_t kMaxBracketBytes = 64 * 1024;
 constexpr std::string_view kBlank = " \t";
 constexpr std::string_view kSpace = " \t\r\n\v\f";
 
@@ -118,13 +119,18 @@ Value word(std::string_view text, std::size_t begin, bool in_json) noexcept {
   return {i, open};
 }
 
-/// Behind the bracket on the same line that closes the one at `begin`; its own place: there is none.
-Value in_brackets(std::string_view text, std::size_t begin) noexcept {
+/// Behind the bracket on the same line that closes the one at `begin`; its own place: there is none. In a text of brackets that
+/// nothing closes, each would be looked for through the rest: after so many the rest of the line is the value.
+Value in_brackets(std::string_view text, std::size_t begin, Found& found) noexcept {
+  if (found.bracket_bytes > kMaxBracketBytes) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    return {end, end == text.size()};
+  }
   std::size_t depth = 0;
   char quote = '\0';
-  for (std::size_t i = begin; i < text.size(); ++i) {
+  std::size_t i = begin;
+  for (; i < text.size() && text[i] != '\n' && i - begin < kMaxInBrackets; ++i) {
     const char c = text[i];
-    if (c == '\n' || i - begin == kMaxInBrackets) return {begin, false};
     if (quote != '\0') {
       if (c == '\\') ++i;
       if (c == quote) quote = '\0';
@@ -136,7 +142,8 @@ Value in_brackets(std::string_view text, std::size_t begin) noexcept {
       return {i + 1, false};
     }
   }
-  return {begin, true};
+  found.bracket_bytes += i - begin;
+  return {begin, i >= text.size()};
 }
 
 /// Behind the rest of a line; `opened` by a quote ends with it.
@@ -206,7 +213,7 @@ std::size_t find_assignment(std::string_view text, std::size_t at, const Names& 
   bool open = value.open;
   if (is_one_of(text[begin], "[{(")) {
     // auth=('user', 'pass'); a value that only begins so is a word.
-    const Value within = in_brackets(text, begin);
+    const Value within = in_brackets(text, begin, found);
     open = open || within.open;
     if (within.end > begin) value = word(text, within.end, name.quoted);
   } else if (is_word_of(text.substr(begin, value.end - begin), kSchemes)) {

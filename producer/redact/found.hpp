@@ -22,6 +22,8 @@ struct Found {
   std::vector<Span> spans;
   /// Where the first thing begins that the text's end may cut off; npos: nothing.
   std::size_t open_at = std::string_view::npos;
+  /// Bytes looked through in vain for the bracket that closes another one: what find_assignment() spends no more than a fixed sum of.
+  std::size_t bracket_bytes = 0;
 
   void open(std::size_t at) noexcept { open_at = std::min(open_at, at); }
 };

@@ -1,6 +1,8 @@
 // Output that is cut in two anywhere: its pieces are redacted as the whole is.
 #include "producer/redact/piece.hpp"
 
+#include "producer/redact/finder.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>
@@ -82,6 +84,22 @@ TEST(Pieces, NeverEndWithinASecretThatIsWhole) {
   EXPECT_EQ(rest("the password=xabc d"), "password=xabc d") << "the value ends in what another secret begins with";
   const std::string jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dBjftJeZ4CVP://u";
   EXPECT_EQ(rest("it is " + jwt), jwt) << "its end looks like a URL's scheme";
+}
+
+TEST(Pieces, OfBracketsThatNothingClosesAreLookedThroughABoundedNumberOfTimes) {
+  const Names names({}, {});
+  for (const std::string one : {"token=( ", "token=(x ", "a&token=[ ", "token={' "}) {
+    std::string text;
+    while (text.size() < 64 * 1024) text += one;
+    Found found;
+    find_by_names_and_patterns(text, names, found);
+    EXPECT_LE(found.bracket_bytes, 68U * 1024) << one;
+    EXPECT_GT(found.bracket_bytes, 4U * 1024) << one;
+    // Then the rest of the line is the value, and the next line's is looked for.
+    const std::string clean = Redactor().replaced(text + "hunter2\npage=42").value_or("");
+    EXPECT_EQ(clean.find("hunter2"), std::string::npos) << one;
+    EXPECT_TRUE(clean.ends_with("page=42")) << one;
+  }
 }
 
 }  // namespace
