@@ -56,7 +56,7 @@ Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRec
       wake_(std::move(wake)),
       options_(std::move(options)),
       on_end_(std::move(on_end)),
-      records_(options_.stream, options_.line_bytes, std::move(on_record)),
+      records_(options_.stream, options_.line_bytes, std::move(on_record), options_.redactor),
       splitter_(
           options_.line_bytes, [this](const OutputLine& line) { records_.add(line, arrived_); }, whole_until(options_.redactor)) {
   static_cast<void>(::fcntl(from_.get(), F_SETPIPE_SZ, kPipeBytes));  // refused, it holds what it holds

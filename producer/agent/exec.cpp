@@ -229,6 +229,7 @@ Result<void> Execution::open_proxy() {
   ProxyOptions proxy_options;
   proxy_options.upstream = options_.container_api;
   proxy_options.ca_file = options_.container_api_ca_file;
+  proxy_options.redactor = options_.settings.redactor;
   proxy_options.step = [this] { return intake_ ? intake_->open_step() : std::string(); };
   auto listening = Proxy::listen(io_.get_executor(), sink_, std::move(proxy_options));
   if (listening) {

@@ -83,8 +83,21 @@ void LineSplitter::end() {
   flushed_ = 0;
 }
 
-OutputRecords::OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record)
-    : stream_(stream), trace_bytes_(trace_bytes), on_record_(std::move(on_record)) {}
+OutputRecords::OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record,
+                             std::shared_ptr<const redact::Redactor> redactor)
+    : stream_(stream), trace_bytes_(trace_bytes), on_record_(std::move(on_record)), redactor_(std::move(redactor)) {}
+
+std::optional<StatedLine> OutputRecords::take_apart(std::string_view line) const {
+  auto stated = parse_line(line);
+  if (!stated || !redactor_ || !redactor_->holds_registered(line)) return stated;
+  std::string clean = redactor_->replaced(line).value_or(std::string(redact::kRedacted));
+  const auto json = line.starts_with('{') ? redactor_->replaced_in_json(line) : std::nullopt;
+  if (auto without = parse_line(json.value_or(clean))) return without;
+  // With it went what the line's form is known by: its level is told still.
+  stated->message = std::move(clean);
+  stated->detail_json.clear();
+  return stated;
+}
 
 void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_point arrived) {
   OutputLine line = said;
@@ -100,7 +113,7 @@ void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_
     return;
   }
   flush();
-  const auto stated = parse_line(text);
+  const auto stated = take_apart(text);
   severity_ = stated ? stated->severity : v1::SEVERITY_INFO;
   if (!stated) return give(line, severity_, line.bytes, arrived);
   const bool elsewhen = stated->at && std::chrono::floor<std::chrono::seconds>(arrived) != *stated->at;

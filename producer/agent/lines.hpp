@@ -5,11 +5,13 @@
 #include "producer/agent/line_form.hpp"
 #include "producer/agent/stack_trace.hpp"
 #include "producer/redact/key_block.hpp"
+#include "producer/redact/redactor.hpp"
 #include "runfold/v1/log.pb.h"
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,7 +71,8 @@ class LineSplitter {
 /// Severity: of a stderr line that states one, in any of the forms of parse_line(), that; of the last words of a crash on
 /// stderr (StackTrace), error; of every other line, info. A line that states no level is not promoted to warning or error
 /// because of the stream it came on: too many programs tell their progress there. A piece that continues a line has its severity.
-/// A private key's lines are replaced, each by itself (KeyBlock).
+/// A private key's lines are replaced, each by itself (KeyBlock). A line that holds a registered secret is taken apart without it: the
+/// secret may begin in a field's name and go on in its value.
 /// Message: of such a line, what is behind its level; the exact line is in raw then. A crash's lines are one record, up to
 /// `trace_bytes`; what is beyond is in further ones.
 /// Time: of a line in the fixed format, the line's own second (with the milliseconds of its arrival if it arrived within
@@ -78,7 +81,8 @@ class OutputRecords {
  public:
   /// The record is valid during the call: the next one is made in its memory.
   using OnRecord = std::function<void(const v1::LogRecord&)>;
-  OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record);
+  /// `redactor` null: nothing is registered.
+  OutputRecords(v1::LogStream stream, std::size_t trace_bytes, OnRecord on_record, std::shared_ptr<const redact::Redactor> redactor = {});
 
   void add(const OutputLine& said, std::chrono::system_clock::time_point arrived);
   /// Says that a part of the stream is not recorded, in a record between what stands before and after it: a notice, truncated,
@@ -94,9 +98,12 @@ class OutputRecords {
   void give(const OutputLine& line, v1::Severity severity, std::string_view message, std::chrono::system_clock::time_point at,
             std::string_view detail_json = {});
 
+  [[nodiscard]] std::optional<StatedLine> take_apart(std::string_view line) const;
+
   v1::LogStream stream_;
   std::size_t trace_bytes_;
   OnRecord on_record_;
+  std::shared_ptr<const redact::Redactor> redactor_;
   v1::LogRecord record_;
   /// Of the line that pieces may continue.
   v1::Severity severity_ = v1::SEVERITY_INFO;

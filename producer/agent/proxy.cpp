@@ -33,7 +33,7 @@ std::string readable_body(const http::FailedCall& call, std::size_t limit, bool&
 
 }  // namespace
 
-v1::LogRecord make_failure_record(const http::FailedCall& call, const std::string& origin, std::size_t recorded_body_bytes) {
+v1::LogRecord make_failure_record(const http::FailedCall& call, const std::string& origin, const ProxyOptions& options) {
   v1::LogRecord record;
   record.set_stream(v1::LOG_STREAM_CONTAINER_API);
   record.set_severity(v1::SEVERITY_ERROR);
@@ -45,12 +45,13 @@ v1::LogRecord make_failure_record(const http::FailedCall& call, const std::strin
   api_call.mutable_duration()->set_seconds(seconds.count());
   api_call.mutable_duration()->set_nanos(static_cast<std::int32_t>((call.duration - seconds).count()));
 
-  std::string message = api_call.method() + " " + target.substr(0, target.find('?'));
+  const std::string clean = options.redactor->replaced(target).value_or(target);
+  std::string message = api_call.method() + " " + clean.substr(0, clean.find('?'));
   const unsigned status = call.status.value_or(0);
   if (status >= 400) {
     bool truncated = false;
     api_call.set_response_code(status);
-    api_call.set_response_body(readable_body(call, recorded_body_bytes, truncated));
+    api_call.set_response_body(readable_body(call, options.recorded_body_bytes, truncated));
     api_call.set_response_body_truncated(truncated);
     message += " answered " + std::to_string(status);
   } else {
@@ -85,16 +86,16 @@ Result<std::unique_ptr<Proxy>> Proxy::listen(boost::asio::any_io_executor execut
     if (!tls) return Error{Errc::kInvalid, tls.error().message};
     relaying->tls = std::move(*tls);
   }
-  relaying->on_failure = [sink = std::move(sink), step = std::move(options.step), origin,
-                          recorded = options.recorded_body_bytes](const http::FailedCall& call) {
-    v1::LogRecord record = make_failure_record(call, origin, recorded);
-    if (step) record.set_step_id(step());
+  const std::size_t connections = options.connections;
+  relaying->on_failure = [sink = std::move(sink), options = std::move(options), origin](const http::FailedCall& call) {
+    v1::LogRecord record = make_failure_record(call, origin, options);
+    if (options.step) record.set_step_id(options.step());
     sink.log(std::move(record));
   };
   auto make = [relaying](boost::asio::ip::tcp::socket client) -> std::shared_ptr<http::Connection> {
     return http::make_relay(std::move(client), relaying);
   };
-  auto server = http::Server::listen(std::move(executor), "127.0.0.1:0", std::move(make), options.connections);
+  auto server = http::Server::listen(std::move(executor), "127.0.0.1:0", std::move(make), connections);
   if (!server) return Error{Errc::kSystem, "cannot open the Container API proxy: " + server.error().message};
   std::unique_ptr<Proxy> proxy(new Proxy());
   proxy->user_info_ = url->has_userinfo() ? std::string(url->encoded_userinfo()) + "@" : std::string();

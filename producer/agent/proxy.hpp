@@ -3,6 +3,7 @@
 
 #include "producer/agent/error.hpp"
 #include "producer/agent/sink.hpp"
+#include "producer/redact/redactor.hpp"
 #include "transport/http/relay.hpp"
 #include "transport/http/server.hpp"
 
@@ -30,6 +31,8 @@ struct ProxyOptions {
   http::RelayLimits limits = {};
   /// The step under way, for the record; may be absent.
   std::function<std::string()> step;
+  /// Finds secrets in a target before the record's message takes its path from it: one may go on behind the '?'. Not null.
+  std::shared_ptr<const redact::Redactor> redactor = std::make_shared<const redact::Redactor>();
 };
 
 /// Passes what the connector sends to a free port of 127.0.0.1 on to the upstream as it comes, and back what the upstream answers (see
@@ -58,6 +61,6 @@ class Proxy {
 };
 
 /// The log record of a failed call to `origin` (scheme://host:port).
-[[nodiscard]] v1::LogRecord make_failure_record(const http::FailedCall& call, const std::string& origin, std::size_t recorded_body_bytes);
+[[nodiscard]] v1::LogRecord make_failure_record(const http::FailedCall& call, const std::string& origin, const ProxyOptions& options);
 
 }  // namespace runfold::agent

@@ -31,6 +31,8 @@ for stream in (1, 2):
 os.write(1, b"x" * 65530 + whole)
 os.write(2, ("2026-05-16 14:32:11 UTC [ERROR] login as " + secret + " failed\n").encode())
 os.write(2, (json.dumps({"level": "warn", "msg": "as " + secret, "with": secret}) + "\n").encode())
+os.write(2, ("2026-05-16 14:32:11 UTC [DEBUG] held back: " + secret + "\n").encode())
+os.write(2, ("level=info key=" + secret + " " + secret + "=key\n").encode())
 os.write(2, ("Traceback (most recent call last):\n  File \"a\", line 1\nValueError: " + secret + "\n").encode())
 def post(path, body):
     request = urllib.request.Request(os.environ["RUNFOLD_INTAKE_URL"] + path, json.dumps(body).encode())

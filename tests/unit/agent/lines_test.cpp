@@ -1,9 +1,12 @@
 // Lines: cut right whatever the reads were, and read right when they are in the fixed format.
 #include "producer/agent/lines.hpp"
 
+#include "producer/redact/records.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -308,6 +311,27 @@ TEST(OutputRecordsTest, APrivateKeyIsReplacedLineByLine) {
     records.add({.bytes = line}, std::chrono::system_clock::now());
   }
   EXPECT_EQ(messages, (std::vector<std::string>{"-----BEGIN PRIVATE KEY-----", "[redacted]", "[redacted]", "MIIEow=="}));
+}
+
+TEST(OutputRecordsTest, ARegisteredSecretThatGoesFromANameIntoItsValueIsNotTakenApart) {
+  auto redactor = std::make_shared<redact::Redactor>();
+  for (const char* secret : {"Endpoint=abcdef", R"(ey": "abcdef)", "ERROR] abcdef"}) ASSERT_TRUE(redactor->add(secret));
+  std::string recorded;
+  std::vector<v1::Severity> severities;
+  OutputRecords records(
+      v1::LOG_STREAM_STDERR, 1024,
+      [&](const v1::LogRecord& record) {
+        recorded += redact::redacted(*redactor, record).value_or(record).SerializeAsString();
+        severities.push_back(record.severity());
+      },
+      redactor);
+  for (const char* line : {"level=error Endpoint=abcdef user=7", R"({"level": "error", "key": "abcdef", "user": 7})",
+                           "2026-05-16 14:32:11 UTC [ERROR] abcdef"}) {
+    records.add({line, false, false}, kArrived);
+  }
+  EXPECT_EQ(recorded.find("abcdef"), std::string::npos) << recorded;
+  EXPECT_EQ(recorded.find("Endpoint"), std::string::npos) << recorded;
+  EXPECT_EQ(severities, std::vector<v1::Severity>(3, v1::SEVERITY_ERROR));
 }
 
 }  // namespace

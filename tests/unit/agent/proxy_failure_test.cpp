@@ -102,6 +102,19 @@ TEST(ProxyFailure, AnswersForAnUpstreamThatClosesOrTalksNonsense) {
   }
 }
 
+TEST(ProxyFailure, ASecretThatGoesOnBehindThePathLeavesNothingInTheMessage) {
+  auto redactor = std::make_shared<redact::Redactor>();
+  ASSERT_TRUE(redactor->add("abcd?efgh"));
+  ProxyOptions options;
+  options.redactor = redactor;
+  Call call("GET /x/abcd?efgh&page=2 HTTP/1.1\r\nHost: proxy\r\n\r\n", options);
+  call.upstream.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(call.client.response().status, 404);
+  const auto record = test::delivered(call.record(), *redactor);
+  EXPECT_EQ(record.message(), "GET /x/[redacted]&page=2 answered 404");
+  EXPECT_EQ(record.SerializeAsString().find("abcd"), std::string::npos);
+}
+
 TEST(ProxyFailure, TheClientsConnectionOutlivesAFailedCall) {
   Call call("POST /a HTTP/1.1\r\nHost: proxy\r\nContent-Length: 0\r\n\r\n");
   call.upstream.close();
