@@ -81,13 +81,19 @@ class ByChannel {
 using AtomicDrops = DropTable<std::atomic<std::uint64_t>>;
 using Drops = DropTable<std::uint64_t>;
 
-/// The account of a producer. emitted == acknowledged + pending + all drops, at any moment.
+/// The account of a producer. emitted == acknowledged + pending + kept + all drops, at any moment.
 struct Report {
   std::uint64_t emitted = 0;
   std::uint64_t acknowledged = 0;
   /// The same by topic.
   ByChannel<std::uint64_t> acknowledged_of;
   std::uint64_t pending = 0;
+  /// Left in the spool for the next producer when this one closed.
+  std::uint64_t kept = 0;
+  /// Of dead producers, found in the spool: what Kafka has confirmed to this one. No part of the sum.
+  std::uint64_t taken_over = 0;
+  /// What this producer has on disk.
+  std::uint64_t spool_bytes = 0;
   Drops dropped;
   [[nodiscard]] std::uint64_t dropped_records() const noexcept {
     std::uint64_t sum = 0;
@@ -103,6 +109,11 @@ struct Ledger {
   /// Records that did not go through the ring: Completed and Heartbeats. Added when they come to be.
   std::atomic<std::uint64_t> made{0};
   ByChannel<std::atomic<std::uint64_t>> acknowledged;
+  std::atomic<std::uint64_t> kept{0};
+  std::atomic<std::uint64_t> taken_over{0};
+  std::atomic<std::uint64_t> spool_bytes{0};
+  /// There is a spool and it takes nothing now: a full ring is its doing.
+  std::atomic<bool> spool_refuses{false};
   /// Refused at the door: never accepted.
   AtomicDrops refused;
   /// Accepted, and given up later.
@@ -112,7 +123,10 @@ struct Ledger {
   template <class RingRecords>
   [[nodiscard]] Report report(RingRecords in_ring) const {
     Report out;
-    std::uint64_t settled = 0;
+    out.taken_over = taken_over.load(std::memory_order_relaxed);
+    out.spool_bytes = spool_bytes.load(std::memory_order_relaxed);
+    out.kept = kept.load(std::memory_order_acquire);
+    std::uint64_t settled = out.kept;
     std::uint64_t refused_records = 0;
     for (const auto channel : kChannels) {
       const auto confirmed = acknowledged[channel].load(std::memory_order_acquire);

@@ -47,7 +47,8 @@ Delivery::Delivery(const DeliverySettings& settings, ClientFactory make_client, 
                .in_flight_bytes = settings.queue_bytes,
                .make_client = std::move(make_client),
                .on_trouble = std::move(on_trouble),
-               .event_fd = sleeper_.event_fd()},
+               .event_fd = sleeper_.event_fd(),
+               .spool = settings.spool},
               ledger_),
       dispatcher_({.batch_age = settings.batch_age,
                    .batch_bytes = settings.batch_bytes,
@@ -93,6 +94,9 @@ bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDef
 }
 
 bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {
+  if (outcome.dropped == Drop::kQueueFull && ledger_.spool_refuses.load(std::memory_order_relaxed)) {
+    return refuse(run, channel, Drop::kSpoolFull);
+  }
   if (outcome.dropped) return refuse(run, channel, *outcome.dropped);
   const bool filling = outcome.used_bytes > settings_.queue_bytes / 4;
   sleeper_.wake(filling ? Urgency::kFilling : channel == Channel::kEvents ? Urgency::kEvent : Urgency::kRecord);
@@ -139,7 +143,7 @@ void Delivery::work() {
     }
     sleeper_.sleep(Urgency::kRecord, std::min(next.at, close_by), [&] { return outbox_.has_room() && !ring_.front().empty(); });
   }
-  dispatcher_.abandon();
+  dispatcher_.abandon({.steady = Clock::now(), .wall_ns = wall_ns()});
   tell_waiters();
 }
 

@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace runfold::delivery {
@@ -31,6 +32,8 @@ struct DeliverySettings {
   std::size_t record_bytes = 256 * 1024;
   std::chrono::milliseconds batch_age{100};
   std::size_t batch_bytes = 64 * 1024;
+  /// Absent: memory alone. Its limit must be at least queue_bytes.
+  std::optional<SpoolSettings> spool = {};
   /// Replaces the secrets of every record that comes in. Never null.
   std::shared_ptr<const redact::Redactor> redactor = std::make_shared<const redact::Redactor>();
 };
@@ -68,7 +71,8 @@ class Delivery {
 
   /// Begins what close() does, and does not wait for it: nothing more is taken in, and what is gathered leaves at once.
   void begin_close(std::chrono::milliseconds limit);
-  /// Waits until all is accounted for or the limit has passed; drops the rest as delivery_timeout; ends the thread.
+  /// Waits until all is accounted for or the limit has passed; leaves the rest in the spool, or drops it as delivery_timeout;
+  /// ends the thread.
   /// A second call waits for the first and reports; a shorter limit of its own shortens the first one's.
   Report close(std::chrono::milliseconds limit);
   [[nodiscard]] Report report() const;

@@ -286,6 +286,7 @@ void Dispatcher::free_released(const Now& now) {
     if (!run->completed) send_recording(*run, now);
     if (run->batch.records > 0 || run->in_flight > 0) return false;
     if (run->heartbeat_due) heartbeats_.erase({*run->heartbeat_due, run});
+    outbox_.forget(*run);
     const std::lock_guard lock(mutex_);
     runs_.erase(run);
     return true;
@@ -325,9 +326,17 @@ void Dispatcher::shut() {
   shut_ = true;
 }
 
-void Dispatcher::abandon() {
-  outbox_.abandon();
-  take_notices({});
+void Dispatcher::abandon(const Now& now) {
+  outbox_.disconnect();
+  take_notices(now);
+  while (outbox_.spools() && !ring_.empty()) {
+    take_records(now);
+    std::this_thread::yield();  // what is left is just being written
+  }
+  if (outbox_.spools()) {
+    complete_runs(now);
+    send_recordings_without_end(now);
+  }
   while (!ring_.empty()) {
     const auto bytes = ring_.front();
     if (bytes.empty()) {  // claimed before the ring was shut, and just being written

@@ -76,8 +76,8 @@ class Dispatcher {
 
   /// Refuses whatever comes from now on, as late. Thread: any.
   void shut();
-  /// Gives up all that is left, as delivery_timeout. After shut().
-  void abandon();
+  /// Puts all that is left on disk, where there is a spool; gives up the rest, as delivery_timeout. After shut().
+  void abandon(const Now& now);
   /// Runs on the books.
   [[nodiscard]] std::size_t runs();
 

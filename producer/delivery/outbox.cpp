@@ -1,4 +1,4 @@
-// Handing over, accounting, and starting again with a new client.
+// Handing over, accounting, and starting again with a new client; what has to do with the disk is in outbox_disk.cpp.
 #include "producer/delivery/outbox.hpp"
 
 #include <algorithm>
@@ -39,7 +39,9 @@ Drop drop_reason(kafka::Errc code) noexcept {
 
 }  // namespace
 
-Outbox::Outbox(Options options, Ledger& ledger) : options_(std::move(options)), ledger_(ledger) {}
+Outbox::Outbox(Options options, Ledger& ledger) : options_(std::move(options)), ledger_(ledger) {
+  if (options_.spool) spooling_.emplace(*options_.spool);
+}
 
 kafka::Result<void> Outbox::open() {
   auto made = options_.make_client([this](const kafka::Delivery& delivery) { on_delivery(delivery); },
@@ -69,31 +71,55 @@ void Outbox::spare(Parcel parcel) {
   parcel.value.clear();
   parcel.traceparent.clear();
   parcel.tracestate.clear();
+  parcel.place = {};
+  parcel.stranger.reset();
   spare.bytes += bytes;
   spare.parcels.push_back(std::move(parcel));
 }
 
 void Outbox::send(Parcel parcel) {
   assert(parcel.run != nullptr && parcel.records > 0);
-  ++parcel.run->in_flight;
-  bytes_ += cost(parcel);
   const auto token = end_++;
-  const auto at = waiting_.emplace_hint(waiting_.end(), token, std::move(parcel));
+  if (spooling_) {
+    const bool parked = has_parked() || bytes_ >= options_.in_flight_bytes;
+    if (!has_parked()) in_memory_to_ = token;
+    parcel.place = keep(parcel, token, parked);
+    if (parked && parcel.place.spool != nullptr) return park(std::move(parcel));
+  }
+  const auto at = wait(token, std::move(parcel));
   if (next_ == token) hand_over(at);
 }
 
+Outbox::Waiting::iterator Outbox::wait(std::uint64_t token, Parcel parcel) {
+  if (parcel.run != nullptr) ++parcel.run->in_flight;
+  bytes_ += cost(parcel);
+  return waiting_.emplace_hint(waiting_.end(), token, std::move(parcel));
+}
+
 void Outbox::pump(Clock::time_point now) {
+  if (spooling_) spooling_->begin_step(now);
   if (client_) client_->poll(std::chrono::milliseconds(0));
   if (next_ != end_) hand_over(waiting_.lower_bound(next_));
   if (broken_ && now >= retry_at_) {
     make_anew(now);
     hand_over(waiting_.lower_bound(next_));
   }
+  if (!spooling_) return;
+  take_over();
+  spooling_->end_step();
+  ledger_.spool_bytes.store(spooling_->bytes(), std::memory_order_relaxed);
+  ledger_.spool_refuses.store(!spooling_->can_keep(), std::memory_order_relaxed);
 }
 
 void Outbox::hand_over(Waiting::iterator at) {
   if (!client_ || broken_) return;
-  while (at != waiting_.end()) {
+  for (;;) {
+    if (has_parked() && (at == waiting_.end() || at->first >= in_memory_to_)) {
+      if (!read_back() && has_parked()) return;
+      at = waiting_.lower_bound(next_);
+      continue;
+    }
+    if (at == waiting_.end()) break;
     const auto token = at->first;
     if (const auto produced = produce(token, at->second)) {
       ++at;
@@ -110,7 +136,7 @@ void Outbox::hand_over(Waiting::iterator at) {
 
 kafka::Result<void> Outbox::produce(std::uint64_t token, const Parcel& parcel) {
   const std::string& topic = parcel.channel == Channel::kEvents ? options_.topics.events : options_.topics.logs;
-  const auto headers = headers_.write({.run = *parcel.run,
+  const auto headers = headers_.write({.run = parcel.names(),
                                        .channel = parcel.channel,
                                        .topic = topic,
                                        .sequence = parcel.sequence,
@@ -118,7 +144,7 @@ kafka::Result<void> Outbox::produce(std::uint64_t token, const Parcel& parcel) {
                                        .traceparent = parcel.traceparent,
                                        .tracestate = parcel.tracestate});
   const kafka::OutRecord record{.topic = topic,
-                                .key = parcel.run->about.run_id,
+                                .key = parcel.names().run_id,
                                 .value = parcel.value,
                                 .headers = headers,
                                 .timestamp_ms = std::max<std::int64_t>(0, parcel.time_ns / 1'000'000)};
@@ -142,17 +168,25 @@ void Outbox::on_error(const kafka::Error& error) {
 
 Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {
   Parcel& parcel = at->second;
-  if (error == nullptr) {
+  if (spooling_ && spooling_->is_inherited(parcel.place)) {
+    if (error == nullptr) ledger_.taken_over.fetch_add(parcel.records, std::memory_order_relaxed);
+    if (error != nullptr && options_.on_trouble) options_.on_trouble(*error);
+  } else if (error == nullptr) {
     ledger_.acknowledged[parcel.channel].fetch_add(parcel.records, std::memory_order_release);
   } else {
-    const Drop reason = drop_reason(error->code);
-    parcel.run->given_up.at(parcel.channel, reason) += parcel.records;
-    ledger_.given_up.at(parcel.channel, reason).fetch_add(parcel.records, std::memory_order_release);
+    give_up(parcel.run, parcel.channel, drop_reason(error->code), parcel.records);
   }
-  --parcel.run->in_flight;
+  if (error == nullptr) reached_ = true;
+  if (spooling_) spooling_->settle(parcel.place);
+  if (parcel.run != nullptr) --parcel.run->in_flight;
   bytes_ -= cost(parcel);
   spare(std::move(parcel));
   return waiting_.erase(at);
+}
+
+void Outbox::give_up(RunAccount* run, Channel channel, Drop reason, std::uint64_t records) {
+  if (run != nullptr) run->given_up.at(channel, reason) += records;
+  ledger_.given_up.at(channel, reason).fetch_add(records, std::memory_order_release);
 }
 
 void Outbox::make_anew(Clock::time_point now) {
@@ -171,10 +205,12 @@ void Outbox::make_anew(Clock::time_point now) {
   retry_in_ = std::clamp(retry_in_ * 2, kFirstRetry, kLastRetry);
   retry_at_ = now + retry_in_;
   next_ = waiting_.empty() ? end_ : waiting_.begin()->first;
+  if (has_parked()) next_ = std::min(next_, in_memory_to_);  // what waits may all stand behind the parked
 }
 
 Clock::time_point Outbox::next_attempt() const noexcept {
-  return broken_ ? retry_at_ : Clock::time_point::max();
+  const auto disk = spooling_ ? spooling_->next_attempt() : Clock::time_point::max();
+  return broken_ ? std::min(retry_at_, disk) : disk;
 }
 
 void Outbox::flush(std::chrono::milliseconds limit) {
@@ -182,9 +218,11 @@ void Outbox::flush(std::chrono::milliseconds limit) {
 }
 
 void Outbox::abandon() {
-  client_.reset();
+  assert(!client_);
+  if (spooling_) leave_on_disk();
   const kafka::Error given_up{.code = kafka::Errc::kTimedOut, .message = {}};
   for (auto at = waiting_.begin(); at != waiting_.end();) at = settle(at, &given_up);
+  spooling_.reset();
   next_ = end_;
 }
 

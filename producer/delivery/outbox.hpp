@@ -1,10 +1,11 @@
-// What has been numbered and not yet acknowledged: kept until Kafka has it, sent again when the client breaks.
+// What has been numbered and not yet acknowledged: kept until Kafka has it, in memory or on disk, sent again when the client breaks.
 #pragma once
 
 #include "producer/delivery/counts.hpp"
 #include "producer/delivery/record_headers.hpp"
 #include "producer/delivery/run_account.hpp"
 #include "producer/delivery/sleeper.hpp"
+#include "producer/delivery/spooling.hpp"
 #include "transport/kafka/producer.hpp"
 #include "transport/kafka/topics.hpp"
 
@@ -16,7 +17,9 @@
 #include <map>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace runfold::delivery {
@@ -26,7 +29,13 @@ using ClientFactory = std::function<kafka::Result<std::unique_ptr<kafka::Produce
 
 /// One Kafka record that is to be sent.
 struct Parcel {
+  /// Null: the run is not on the books here. It is of a dead producer, or was let go while only the disk had the parcel.
   RunAccount* run = nullptr;
+  /// Then this says whose it is.
+  std::unique_ptr<const RunDescription> stranger;
+  [[nodiscard]] RunNames names() const noexcept { return names_of(run != nullptr ? run->about : *stranger); }
+  /// Where the disk has it.
+  Place place;
   Channel channel = Channel::kEvents;
   /// How many records of the connector it holds.
   std::uint32_t records = 0;
@@ -42,6 +51,10 @@ struct Parcel {
 ///
 /// A parcel that Kafka's client has no room for stays, and so do all behind it: nothing overtakes. When the client breaks
 /// (kFatal) a new one is made and all that is unacknowledged is sent again, in the same order with the same numbers.
+///
+/// With a spool each parcel is put on disk before it is handed over. Above the bound on memory it is parked: the disk alone
+/// has it, and it is read back in its turn. Once Kafka has acknowledged anything, what dead producers left is sent too, when
+/// nothing of our own waits.
 /// Thread: the delivery thread's.
 class Outbox {
  public:
@@ -54,6 +67,8 @@ class Outbox {
     kafka::Producer::OnError on_trouble;
     /// Signalled when callbacks are due.
     int event_fd = -1;
+    /// Absent: memory alone.
+    std::optional<SpoolSettings> spool = {};
   };
 
   Outbox(Options options, Ledger& ledger);
@@ -63,23 +78,32 @@ class Outbox {
 
   /// An empty parcel for a channel, in the memory of an earlier one of that channel.
   [[nodiscard]] Parcel blank(Channel channel);
-  /// Takes a parcel, and hands it over if nothing waits before it and the client has room; else pump() will.
+  /// Takes a parcel of a run, and hands it over if nothing waits before it and the client has room; else pump() will.
   void send(Parcel parcel);
 
   /// Runs Kafka's callbacks, makes a broken client anew, hands over what waits.
   void pump(Clock::time_point now);
 
-  /// True when all is handed over and the bound is not reached: more may be sent.
-  [[nodiscard]] bool has_room() const noexcept { return next_ == end_ && bytes_ < options_.in_flight_bytes; }
-  [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
+  /// True when more may be sent: the disk takes it, or all is handed over and the bound is not reached.
+  [[nodiscard]] bool has_room() const noexcept { return spools() || (next_ == end_ && !has_parked() && bytes_ < options_.in_flight_bytes); }
+  /// True while what is sent is put on disk.
+  [[nodiscard]] bool spools() const noexcept { return spooling_ && spooling_->can_keep(); }
+  /// True when nothing is left to send, nor to take over from dead producers as long as Kafka answers.
+  [[nodiscard]] bool empty() const noexcept {
+    return waiting_.empty() && !has_parked() && !(reached_ && spooling_ && spooling_->has_inherited());
+  }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// When pump() has something to do that no callback announces; max() when nothing.
   [[nodiscard]] Clock::time_point next_attempt() const noexcept;
 
   /// Waits for Kafka to account for what it has been handed.
   void flush(std::chrono::milliseconds limit);
-  /// Gives up all that is left, as delivery_timeout, and ends the client. What is sent afterwards waits for the next abandon().
+  /// Ends the client: nothing is handed over any more.
+  void disconnect() noexcept { client_.reset(); }
+  /// Leaves what is on disk there, as kept, and lets go of it; gives up all else, as delivery_timeout. After disconnect(); once.
   void abandon();
+  /// The run is about to be freed.
+  void forget(const RunAccount& run) noexcept { parked_runs_.erase(run.number); }
 
  private:
   using Waiting = std::pmr::map<std::uint64_t, Parcel>;
@@ -96,6 +120,17 @@ class Outbox {
   void make_anew(Clock::time_point now);
   Waiting::iterator settle(Waiting::iterator at, const kafka::Error* error);
   void spare(Parcel parcel);
+  void give_up(RunAccount* run, Channel channel, Drop reason, std::uint64_t records);
+
+  [[nodiscard]] bool has_parked() const noexcept { return spooling_ && spooling_->has_parked(); }
+  [[nodiscard]] Place keep(Parcel& parcel, std::uint64_t token, bool parked);
+  void park(Parcel parcel);
+  bool read_back();
+  void count_lost();
+  void take_over();
+  [[nodiscard]] Parcel parcel_of(const Spooling::Stored& stored, RunAccount* run);
+  Waiting::iterator wait(std::uint64_t token, Parcel parcel);
+  void leave_on_disk();
 
   Options options_;
   Ledger& ledger_;
@@ -112,6 +147,12 @@ class Outbox {
   std::uint64_t end_ = 1;   ///< the token of the parcel that comes next
   std::size_t bytes_ = 0;
   std::array<Spare, kChannels.size()> spare_;
+
+  std::optional<Spooling> spooling_;
+  std::uint64_t in_memory_to_ = 1;  ///< while something is parked: all before this token is in memory or settled
+  std::unordered_map<std::uint64_t, RunAccount*> parked_runs_;
+  std::uint64_t run_numbers_ = 0;
+  bool reached_ = false;  ///< Kafka has acknowledged something
 };
 
 }  // namespace runfold::delivery

@@ -56,11 +56,11 @@ void append_time(std::string& out, std::int64_t since_epoch_ns) {
 }  // namespace
 
 std::span<const kafka::Header> RecordHeaders::write(const HeaderFacts& facts) {
-  id_.assign(facts.run.about.run_id);
+  id_.assign(facts.run.run_id);
   id_ += '/';
-  append_number(id_, facts.run.about.attempt);
+  append_number(id_, facts.run.attempt);
   id_ += '/';
-  id_ += facts.run.about.source_id;
+  id_ += facts.run.source_id;
   id_ += '/';
   id_ += facts.topic;
   id_ += '/';
@@ -68,7 +68,7 @@ std::span<const kafka::Header> RecordHeaders::write(const HeaderFacts& facts) {
   time_.clear();
   append_time(time_, facts.time_ns);
   source_.clear();
-  append_uri_text(source_, facts.run.about.connector_id);
+  append_uri_text(source_, facts.run.connector_id);
 
   std::size_t count = 0;
   const auto add = [&](std::string_view name, std::string_view value) { headers_[count++] = {.name = name, .value = value}; };

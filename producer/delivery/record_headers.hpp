@@ -15,7 +15,7 @@ namespace runfold::delivery {
 
 /// What the headers of one record are made of.
 struct HeaderFacts {
-  const RunAccount& run;
+  RunNames run;
   Channel channel;
   std::string_view topic;
   /// Of the record, or of the first one in a batch.

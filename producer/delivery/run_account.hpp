@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace runfold::delivery {
 
@@ -37,6 +38,17 @@ struct RunDescription {
 
 /// As every record of the run names it.
 [[nodiscard]] v1::RunIdentity identity_of(const RunDescription& about);
+
+/// What makes a record its run's, as views into a description.
+struct RunNames {
+  std::string_view run_id;
+  std::uint32_t attempt = 0;
+  std::string_view source_id;
+  std::string_view connector_id;
+};
+[[nodiscard]] inline RunNames names_of(const RunDescription& about) noexcept {
+  return {about.run_id, about.attempt, about.source_id, about.connector_id};
+}
 
 /// One run's account. Made and freed by the Dispatcher; emitting threads hold it until they release it.
 class RunAccount {
@@ -86,8 +98,11 @@ class RunAccount {
     std::list<RunAccount*>::iterator in_line;
   };
   Recording recording;
-  /// Kafka records of this run that are not accounted for yet.
+  /// Kafka records of this run that are in memory and not accounted for yet.
   std::uint64_t in_flight = 0;
+  /// Those of which only the disk knows, and the number by which it knows the run; 0: none yet.
+  std::uint64_t parked = 0;
+  std::uint64_t number = 0;
   Clock::time_point last_event{};
   /// When the dispatcher will next ask whether a heartbeat is due.
   std::optional<Clock::time_point> heartbeat_due;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace runfold::delivery::test {
@@ -62,7 +63,9 @@ class Rig {
     std::size_t record = 8192;
     std::size_t recordings = 64 * 1024;
   };
-  explicit Rig(Sizes sizes) : sizes_(sizes) { EXPECT_TRUE(outbox.open().has_value()); }
+  explicit Rig(Sizes sizes, std::optional<SpoolSettings> spool = {}) : sizes_(sizes), spool_(std::move(spool)) {
+    EXPECT_TRUE(outbox.open().has_value());
+  }
   Rig() : Rig(Sizes{}) {}
 
   RunAccount& open(std::string run_id, std::chrono::milliseconds heartbeat = 0ms, std::optional<std::size_t> recorder_bytes = {}) {
@@ -106,7 +109,7 @@ class Rig {
   }
   void expect_account() const {
     const Report all = report();
-    EXPECT_EQ(all.emitted, all.acknowledged + all.pending + all.dropped_records());
+    EXPECT_EQ(all.emitted, all.acknowledged + all.pending + all.kept + all.dropped_records());
     EXPECT_LT(all.pending, std::uint64_t{1} << 40);
   }
 
@@ -119,6 +122,7 @@ class Rig {
   }
 
   Sizes sizes_;
+  std::optional<SpoolSettings> spool_;
 
  public:
   runfold::test::FakeKafka cluster;
@@ -131,7 +135,8 @@ class Rig {
                  .in_flight_bytes = sizes_.in_flight,
                  .make_client = cluster.factory(),
                  .on_trouble = [this](const runfold::kafka::Error& error) { troubles.push_back(error); },
-                 .event_fd = sleeper.event_fd()},
+                 .event_fd = sleeper.event_fd(),
+                 .spool = spool_},
                 ledger};
   Dispatcher dispatcher{
       {.batch_age = 100ms, .batch_bytes = sizes_.batch, .open_batches_bytes = 4 * sizes_.batch, .recordings_bytes = sizes_.recordings},

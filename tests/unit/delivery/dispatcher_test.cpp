@@ -462,7 +462,7 @@ TEST(Dispatcher, WhatIsAbandonedIsCountedAsTimedOut) {
   rig.dispatcher.shut();
   EXPECT_FALSE(rig.log(run, "too late"));
   rig.finish(run);
-  rig.dispatcher.abandon();
+  rig.dispatcher.abandon(rig.now);
   const Report report = rig.report();
   EXPECT_EQ(report.pending, 0U);
   EXPECT_EQ(report.dropped.at(Channel::kEvents, Drop::kDeliveryTimeout), 6U);
@@ -484,7 +484,7 @@ TEST(Dispatcher, ARecordThatIsBeingWrittenAtTheEndIsAccountedForToo) {
   ASSERT_NE(claim.data, nullptr);
   std::thread end([&] {
     rig.dispatcher.shut();
-    rig.dispatcher.abandon();
+    rig.dispatcher.abandon(rig.now);
   });
   EXPECT_TRUE(runfold::test::wait_until([&] { return rig.ring.claim(1, 0).refusal == Ring::Refusal::kClosed; }));
   std::memcpy(claim.data, bytes.data(), bytes.size());

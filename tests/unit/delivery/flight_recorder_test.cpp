@@ -232,7 +232,7 @@ TEST_F(Recorded, WhatIsAbandonedIsCountedAsTimedOut) {
   rig.step();
   debug(run, 3, 3);  // still in the ring
   rig.dispatcher.shut();
-  rig.dispatcher.abandon();
+  rig.dispatcher.abandon(rig.now);
   EXPECT_EQ(rig.report().dropped.at(Channel::kLogs, Drop::kDeliveryTimeout), 3U);
   EXPECT_EQ(rig.report().pending, 0U);
   EXPECT_TRUE(rig.dispatcher.settled());

@@ -1,11 +1,15 @@
-// What delivery hands to Kafka holds no secret, whatever came in and wherever it stood.
+// What delivery hands to Kafka, or to the disk, holds no secret, whatever came in and wherever it stood.
 #include "producer/delivery/delivery.hpp"
 
 #include "tests/support/delivery_rig.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -82,6 +86,24 @@ v1::SyncEvent an_event(Texts& texts) {
   return event;
 }
 
+/// Says one of everything, some times over, and ends the run. Gives how many records that are.
+std::size_t tell(Delivery& delivery, RunAccount& run, Texts& texts) {
+  const std::size_t times = 1 + texts.up_to(8);
+  for (std::size_t i = 0; i < times; ++i) {
+    const std::string message = texts.text();
+    const std::string step_id = texts.text();
+    const std::string detail = texts.json();
+    // What is too large even when cut is dropped, and that is well.
+    static_cast<void>(delivery.log(run, {.logged_at_ns = 1, .message = message, .step_id = step_id, .detail_json = detail}));
+    static_cast<void>(delivery.log(run, a_record(texts), 1));
+    static_cast<void>(delivery.event(run, an_event(texts), {.occurred_at_ns = 1}));
+  }
+  auto end = completed();
+  end.mutable_completed()->set_error(texts.text());
+  EXPECT_TRUE(delivery.finish(run, std::move(end)));
+  return 3 * times + 1;
+}
+
 TEST(Redaction, ARegisteredSecretIsInNoByteHandedToKafka) {
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     Texts texts(seed);
@@ -90,21 +112,9 @@ TEST(Redaction, ARegisteredSecretIsInNoByteHandedToKafka) {
     FakeKafka cluster;
     auto delivery = Delivery::start({.record_bytes = 4096, .redactor = redactor}, cluster.factory(), {}).value();
     RunAccount& run = delivery->open_run({.run_id = "run", .connector_id = "c", .source_id = "s"});
-    const std::size_t records = 1 + texts.up_to(8);
-    for (std::size_t i = 0; i < records; ++i) {
-      const std::string message = texts.text();
-      const std::string step_id = texts.text();
-      const std::string detail = texts.json();
-      // What is too large even when cut is dropped, and that is well.
-      static_cast<void>(delivery->log(run, {.logged_at_ns = 1, .message = message, .step_id = step_id, .detail_json = detail}));
-      static_cast<void>(delivery->log(run, a_record(texts), 1));
-      static_cast<void>(delivery->event(run, an_event(texts), {.occurred_at_ns = 1}));
-    }
-    auto end = completed();
-    end.mutable_completed()->set_error(texts.text());
-    EXPECT_TRUE(delivery->finish(run, std::move(end)));
+    const std::size_t records = tell(*delivery, run, texts);
     const auto report = delivery->close(std::chrono::seconds(30));
-    EXPECT_EQ(report.acknowledged + report.dropped_records(), 3 * records + 1);
+    EXPECT_EQ(report.acknowledged + report.dropped_records(), records);
     delivery->release_run(run);
     bool redacted = false;
     for (const auto& record : cluster.taken()) {
@@ -114,6 +124,33 @@ TEST(Redaction, ARegisteredSecretIsInNoByteHandedToKafka) {
       redacted = redacted || bytes.find(redact::kRedacted) != std::string::npos;
     }
     EXPECT_TRUE(redacted) << "seed " << seed;
+  }
+}
+
+TEST(Redaction, ARegisteredSecretIsInNoByteOfTheSpool) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Texts texts(seed);
+    auto redactor = std::make_shared<redact::Redactor>();
+    ASSERT_TRUE(redactor->add(texts.secret)) << texts.secret;
+    FakeKafka cluster;
+    cluster.acknowledge_by_itself(false);
+    const runfold::test::TemporaryFolder folder;
+    const SpoolSettings spool{.folder = folder.path(), .name = "p", .on_trouble = [](const std::string& said) { FAIL() << said; }};
+    auto delivery = Delivery::start({.record_bytes = 4096, .spool = spool, .redactor = redactor}, cluster.factory(), {}).value();
+    RunAccount& run = delivery->open_run({.run_id = "run", .connector_id = "c", .source_id = "s"});
+    const std::size_t records = tell(*delivery, run, texts);
+    const auto report = delivery->close(std::chrono::milliseconds(0));
+    EXPECT_EQ(report.kept + report.dropped_records(), records);
+    EXPECT_EQ(report.dropped.at(Channel::kLogs, Drop::kDeliveryTimeout), 0U);
+    delivery->release_run(run);
+    std::string bytes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      bytes.append(std::istreambuf_iterator<char>(in), {});
+    }
+    EXPECT_EQ(bytes.find(texts.secret), std::string::npos) << "seed " << seed << ", secret " << texts.secret;
+    EXPECT_NE(bytes.find(redact::kRedacted), std::string::npos) << "seed " << seed;
   }
 }
 
