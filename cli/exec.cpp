@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -25,6 +26,8 @@ The command stands behind --: runfold exec [OPTIONS] -- COMMAND [ARGUMENTS...]
 What COMMAND writes to stdout and stderr comes out unchanged and is recorded line by line, secrets replaced by "[redacted]";
 its exit code is ours (128 + N when signal N killed it). Signals are passed on. Whether Kafka is there makes no difference to
 the command; after its end records get up to --flush-timeout to arrive, or 2 s when Kafka has not answered at all.
+With --spool what has not arrived by then stays on disk, and the next runfold exec with the same folder sends it, in order,
+beside its own.
 
 What is logged as debug is held back, the latest 64 KiB of it, and sent when an error follows or the run does not succeed;
 of a run that succeeds nothing of it is. --debug always sends it as it comes.
@@ -40,6 +43,7 @@ Examples:
   runfold exec --timeout 2h --site acme -- php connector.php
   runfold exec --redact-env DB_PASSWORD --redact-file /run/secrets/all -- ./job
   runfold exec --container-api https://api.example.com/v2 -- python3 sync.py
+  runfold exec --spool /var/spool/runfold -- ./nightly-export
   runfold exec -X security.protocol=SASL_SSL --kafka-config /etc/runfold/kafka.properties -- ./job)";
 
 struct Flags {
@@ -54,6 +58,8 @@ struct Flags {
   std::string container_api_ca;
   bool no_container_api = false;
   std::string debug;
+  std::string spool;
+  std::uint64_t spool_bytes = Settings{}.spool_bytes;
   std::size_t stdout_limit = agent::ExecOptions{}.stdout_bytes;
   bool no_stdout = false;
   bool no_stderr = false;
@@ -123,6 +129,11 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   const auto flush_timeout = duration_of("--flush-timeout", flags.flush_timeout);
   if (!flush_timeout) return flush_timeout.error();
   options.flush_timeout = *flush_timeout;
+  options.settings.spool_folder = flags.spool;
+  if (const char* folder = std::getenv("RUNFOLD_SPOOL_DIR"); folder != nullptr && flags.spool.empty()) {
+    options.settings.spool_folder = folder;
+  }
+  options.settings.spool_bytes = flags.spool_bytes;
   options.container_api = flags.container_api;
   options.container_api_required = true;
   // The variable is the connector's own: what cannot be proxied there is no reason not to run it.
@@ -151,6 +162,10 @@ void add_exec(CLI::App& app, Invocation& invocation) {
   command->add_option("--flush-timeout", flags->flush_timeout, "How long records may take to reach Kafka after the command's end")
       ->type_name("DURATION")
       ->capture_default_str();
+  command->add_option("--spool", flags->spool, "Keep records in this folder until Kafka has them (or RUNFOLD_SPOOL_DIR)")->type_name("DIR");
+  command->add_option("--spool-bytes", flags->spool_bytes, "How much may lie in it, all that share it together (default 256MiB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
   command
       ->add_option("--container-api", flags->container_api, "Proxy this Container API and record its failing calls (or CONTAINER_API_URL)")
       ->type_name("URL");

@@ -159,13 +159,14 @@ class Haste {
 bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const Haste& haste, const ExecOptions& options) {
   const auto is_there = [](const ProducerReport& report) { return report.acknowledged > 0; };
   const auto most = std::min(options.flush_timeout, options.first_flush_timeout);
-  const auto first = std::min(most, options.unreachable_flush_timeout);
+  // What the spool keeps need not wait for a Kafka that refuses connections.
+  const auto first = options.settings.spool_folder.empty() ? std::min(most, options.unreachable_flush_timeout) : milliseconds(0);
   if (producer.wait([&](const ProducerReport& report) { return is_there(report) || haste.asked(); }, first) && !haste.asked()) return true;
   const auto decided = [&](const ProducerReport& report) { return is_there(report) || trouble.unreachable() || haste.asked(); };
   return producer.wait(decided, most - first) && is_there(producer.report());
 }
 
-/// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there.
+/// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there, and what became of it.
 void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
                     Supervision& supervision) {
   if (!has_kafka(options.settings)) return;
@@ -175,6 +176,10 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
   producer.begin_close(options.flush_timeout);
   const bool there = is_kafka_there(producer, trouble, haste, options);
   const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
+  if (report.kept > 0) {
+    warn(std::to_string(report.kept) + " of " + std::to_string(report.emitted) + " records of run " + run_id + " are kept in " +
+         options.settings.spool_folder + "; the next runfold with this spool sends them");
+  }
   if (const auto lost = what_was_lost(report, "records of run " + run_id + " did not reach Kafka at " + servers)) warn(*lost);
 }
 

@@ -34,7 +34,7 @@ struct ExecOptions {
   std::chrono::milliseconds flush_timeout{5'000};
   /// The same, when Kafka has not acknowledged a single record of this run until then: it is then probably not there.
   std::chrono::milliseconds first_flush_timeout{2'000};
-  /// The same, when moreover Kafka is known to refuse connections.
+  /// The same, when moreover Kafka is known to refuse connections. With a spool there is no such wait.
   std::chrono::milliseconds unreachable_flush_timeout{250};
   /// False: the command writes to the descriptor below itself, and nothing of it is recorded. So it is without Kafka, too.
   bool record_stdout = true;

@@ -20,7 +20,7 @@ struct SpoolSettings {
   std::filesystem::path folder;
   /// Bound on all that lies in it, as each producer sees it.
   std::uint64_t limit_bytes = 256 * 1024 * 1024;
-  /// Names this producer among them: its source id.
+  /// Names this producer among them.
   std::string name;
   /// Told of trouble with the disk and of records lost there, seldom. Never empty.
   TellTrouble on_trouble;

@@ -16,6 +16,9 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +27,9 @@ namespace {
 
 constexpr std::size_t kMinQueueBytes = 64 * 1024;
 constexpr std::chrono::milliseconds kPatience{5'000};
+
+/// How old a log batch may grow in memory where there is a disk to save it.
+constexpr std::chrono::milliseconds kSpooledBatchAge{25};
 
 kafka::Error invalid(std::string message) {
   return {.code = kafka::Errc::kInvalid, .message = std::move(message)};
@@ -50,6 +56,10 @@ std::optional<std::string> what_is_wrong(const Settings& settings) {
   if (settings.queue_bytes < kMinQueueBytes) {
     return "queue_bytes is " + std::to_string(settings.queue_bytes) + ": give it at least " + std::to_string(kMinQueueBytes) + ".";
   }
+  if (!settings.spool_folder.empty() && settings.spool_bytes < settings.queue_bytes) {
+    return "the spool's bound is " + std::to_string(settings.spool_bytes) + " bytes: give it at least " +
+           std::to_string(settings.queue_bytes) + ", which is what may wait in memory.";
+  }
   if (settings.batch_age.count() < 0 || settings.heartbeat_interval.count() < 0)
     return "batch_age and heartbeat_interval must not be negative.";
   if (settings.site_rate.burst == 0) return "site_rate.burst is 0: give it at least 1, or make per_second 0 for no limit.";
@@ -66,8 +76,14 @@ std::string host_name() {
 }
 
 ProducerReport to_report(const delivery::Report& report, const kafka::TopicNames& topics) {
-  ProducerReport out{
-      .emitted = report.emitted, .acknowledged = report.acknowledged, .pending = report.pending, .dropped = {}, .topics = {}};
+  ProducerReport out{.emitted = report.emitted,
+                     .acknowledged = report.acknowledged,
+                     .pending = report.pending,
+                     .kept = report.kept,
+                     .dropped = {},
+                     .topics = {},
+                     .taken_over = report.taken_over,
+                     .spool_bytes = report.spool_bytes};
   for (const auto channel : delivery::kChannels) {
     auto& topic = out.topics[channel == delivery::Channel::kEvents ? topics.events : topics.logs];
     topic.acknowledged += report.acknowledged_of[channel];
@@ -78,6 +94,22 @@ ProducerReport to_report(const delivery::Report& report, const kafka::TopicNames
     }
   }
   return out;
+}
+
+std::optional<delivery::SpoolSettings> spool_of(const Settings& settings) {
+  if (settings.spool_folder.empty()) return std::nullopt;
+  std::error_code unknown;  // where the working folder is gone: then the name is taken as it is, and fails as it does
+  auto folder = std::filesystem::absolute(settings.spool_folder, unknown);
+  auto tell = settings.on_spool_trouble;
+  if (!tell) {
+    tell = [](const std::string& message) {
+      print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + message);
+    };
+  }
+  return delivery::SpoolSettings{.folder = unknown ? std::filesystem::path(settings.spool_folder) : std::move(folder),
+                                 .limit_bytes = settings.spool_bytes,
+                                 .name = random_uuid(),
+                                 .on_trouble = std::move(tell)};
 }
 
 // A name as it can stand on the wire; one that cannot is mended, because a run must not fail for its name.
@@ -112,8 +144,9 @@ std::optional<std::string> what_was_lost(const ProducerReport& report, std::stri
       reasons += (reasons.empty() ? "" : ", ") + reason + " " + std::to_string(records);
     }
   }
-  if (report.acknowledged == needed) return std::nullopt;
-  return std::to_string(needed - report.acknowledged) + " of " + std::to_string(needed) + " " + std::string(said) + " (" + reasons + ")";
+  const std::uint64_t lost = needed - report.acknowledged - report.kept;
+  if (lost == 0) return std::nullopt;
+  return std::to_string(lost) + " of " + std::to_string(needed) + " " + std::string(said) + " (" + reasons + ")";
 }
 
 std::vector<std::string_view> drop_reasons() {
@@ -132,8 +165,8 @@ class Producer::Impl {
 
 kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings) {
   // Five minutes, as librdkafka has it, in sight: long enough for a broker's restart or an election; a longer outage is
-  // bounded by memory anyway, and what is given up then is counted as delivery_timeout.
-  settings.kafka.set_default("message.timeout.ms", "300000");
+  // bounded by memory anyway, and what is given up then is counted as delivery_timeout. With a disk behind it nothing is.
+  settings.kafka.set_default("message.timeout.ms", settings.spool_folder.empty() ? "300000" : "0");
   auto make_client = [properties = settings.kafka, topics = std::vector{settings.topics.events, settings.topics.logs}](
                          kafka::Producer::OnDelivery on_delivery, kafka::Producer::OnError on_error) {
     return kafka::Producer::create(properties, std::move(on_delivery), std::move(on_error), topics);
@@ -148,11 +181,13 @@ kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings, Cli
   if (!checked.redactor) return invalid("Cannot make a producer: redactor is null; leave it as it is, or make one.");
   if (checked.kafka.get("bootstrap.servers").value_or("").empty()) return std::unique_ptr<Producer>(new Producer(std::move(impl)));
   if (auto wrong = what_is_wrong(checked)) return invalid("Cannot make a producer: " + *wrong);
+  auto spool = spool_of(checked);
   auto started = delivery::Delivery::start({.topics = checked.topics,
                                             .queue_bytes = checked.queue_bytes,
                                             .record_bytes = std::min(checked.record_bytes, checked.queue_bytes / 8),
-                                            .batch_age = checked.batch_age,
+                                            .batch_age = spool ? std::min(checked.batch_age, kSpooledBatchAge) : checked.batch_age,
                                             .batch_bytes = std::min(checked.batch_bytes, checked.queue_bytes / 8),
+                                            .spool = std::move(spool),
                                             .redactor = checked.redactor},
                                            std::move(make_client), checked.on_trouble ? checked.on_trouble : TroublePrinter());
   if (!started) return started.error();

@@ -21,11 +21,12 @@
 namespace runfold {
 
 /// What became of everything a producer was handed.
-/// emitted == acknowledged + pending + the sum of dropped, at any moment; after close() nothing is pending.
+/// emitted == acknowledged + pending + kept + the sum of dropped, at any moment; after close() nothing is pending.
 struct ProducerReport {
   std::uint64_t emitted = 0;                     ///< records handed over for runs: events (heartbeats too) and log records
   std::uint64_t acknowledged = 0;                ///< of those, what Kafka has confirmed
   std::uint64_t pending = 0;                     ///< neither confirmed nor given up yet; debug records that are held back, too
+  std::uint64_t kept = 0;                        ///< left in the spool when this producer closed: the next one sends it
   std::map<std::string, std::uint64_t> dropped;  ///< given up, by reason: queue_full, rate_limited, delivery_timeout, rejected, too_large,
                                                  ///< spool_full, late (handed over after the run or the producer had ended);
                                                  ///< and not_needed, which is no loss (see DebugRecords)
@@ -36,10 +37,13 @@ struct ProducerReport {
     std::uint64_t dropped = 0;
   };
   std::map<std::string, Topic> topics;  ///< by name: the topics of events and of logs
+
+  std::uint64_t taken_over = 0;   ///< no part of emitted: left in the spool by earlier producers, sent and confirmed
+  std::uint64_t spool_bytes = 0;  ///< what this producer has on disk
 };
 
 /// How much did not reach Kafka and why: "3 of 240 SAID (delivery_timeout 3)", `said` being what is told of them, for example
-/// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed.
+/// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed, or the spool keeps it.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
 
 /// Every reason that a report may name.
@@ -83,7 +87,8 @@ class Producer {
     }
   }
 
-  /// Waits until all is accounted for, or the limit has passed; then drops the rest as delivery_timeout and stops.
+  /// Waits until all is accounted for, or the limit has passed; then leaves the rest in the spool, or drops it as
+  /// delivery_timeout, and stops.
   /// A second call does nothing.
   ProducerReport close(std::chrono::milliseconds limit);
   /// Begins what close() does, with its limit, and does not wait for it: nothing more is taken in, and what is gathered leaves at

@@ -27,6 +27,7 @@ kafka::Result<Settings> Settings::from_environment() {
   out.connector_id = connector.value_or("");
   out.version = environment("RUNFOLD_VERSION").value_or("");
   out.site = environment("RUNFOLD_SITE").value_or("");
+  out.spool_folder = environment("RUNFOLD_SPOOL_DIR").value_or("");
   const std::string debug = environment("RUNFOLD_DEBUG").value_or("on-error");
   const auto named = debug_records_named(debug);
   if (!named) {

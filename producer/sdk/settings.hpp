@@ -54,6 +54,12 @@ struct Settings {
   DebugRecords debug_records = DebugRecords::kOnError;
   /// What one run's flight recorder holds in memory: of more, the latest. All runs together: at most a quarter of queue_bytes.
   std::size_t flight_recorder_bytes = 64 * 1024;
+  /// A folder where records are kept until Kafka has confirmed them, so that an outage of Kafka or the end of this process costs
+  /// none; the next producer with this folder sends what one has left. Any number of producers may share it. Empty: memory alone.
+  /// Log batches leave after 25 ms at the latest then, and message.timeout.ms is 0 (for ever) unless it is set.
+  std::string spool_folder;
+  /// Bound on all that lies in it. At least queue_bytes. When full, records are dropped as spool_full, in the order said above.
+  std::uint64_t spool_bytes = 256 * 1024 * 1024;
   /// How often a run with nothing else to say sends a Heartbeat. 0: never.
   std::chrono::milliseconds heartbeat_interval{10'000};
 
@@ -64,8 +70,11 @@ struct Settings {
   /// Told of trouble with Kafka, from the delivery thread. Empty: one WARN line on stderr at once, and the next of its kind
   /// at a growing interval.
   std::function<void(const kafka::Error&)> on_trouble;
+  /// Told of trouble with the spool, likewise. Empty: one WARN line on stderr.
+  std::function<void(const std::string&)> on_spool_trouble;
 
-  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_DEBUG (a name of DebugRecords).
+  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_SPOOL_DIR,
+  /// RUNFOLD_DEBUG (a name of DebugRecords).
   /// Errors: kInvalid names the variable and what is wrong with it, for example that RUNFOLD_CONNECTOR is missing while
   /// RUNFOLD_BOOTSTRAP_SERVERS is there.
   [[nodiscard]] static kafka::Result<Settings> from_environment();

@@ -1,7 +1,9 @@
-// A command that prints, logs and calls with a registered secret, on a real Apache Kafka: no topic has it.
+// A command that prints, logs and calls with a registered secret, on a real Apache Kafka, and with it down: no topic has it, nor the spool.
 #include "tests/support/broker.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/program.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/unanswered_address.hpp"
 #include "transport/kafka/ranges.hpp"
 
 #include <gtest/gtest.h>
@@ -11,8 +13,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace runfold {
@@ -66,31 +73,54 @@ std::vector<std::string> all_topics(const std::string& servers) {
   return topics;
 }
 
+/// A secret of this run alone, and a Container API that tells it.
+struct Secret {
+  Secret() {
+    std::erase(core, '-');
+    text = "Zx \"" + core + "\\/é+%41";
+    http::Router router;
+    router.add("*", "/{path...}", {"*"}, [told = text](const http::Request& request) -> boost::asio::awaitable<http::Response> {
+      http::Response response = http::Response::json("{\"detail\":\"no file for " + told + " at " + request.target + "\"}", 404);
+      co_return response;
+    });
+    api.emplace(std::move(router));
+  }
+  /// Runs the connector with it to its end.
+  void tell(const std::string& run_id, const std::string& servers, const std::vector<std::string>& flags) {
+    std::vector<std::string> command{
+        RUNFOLD_BINARY_DIR "/runfold", "exec",  "--connector",     "redaction",  "--run-id",        run_id, "--redact-env", "JOB_SECRET",
+        "--bootstrap-servers",         servers, "--container-api", api->url(""), "--flush-timeout", "60s"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    command.insert(command.end(), {"--", "python3", "-c", kConnector});
+    test::Program exec(command, {{"JOB_SECRET", text}, {"CONTAINER_API_URL", ""}});
+    ASSERT_EQ(exec.wait(kPatience).value().exit_code, 0) << exec.err();
+    EXPECT_TRUE(exec.out().starts_with(text + "\n" + text + "\n")) << "what the command prints passes through as it is";
+    EXPECT_TRUE(exec.out().ends_with("x" + text + "\n" + text));
+    EXPECT_NE(exec.err().find("login as " + text + " failed\n"), std::string::npos);
+  }
+  /// That nothing was found is worth something only if it was all recorded.
+  static void expect_all_recorded(const std::string& recorded) {
+    for (const char* part :
+         {"login as [redacted] failed", "as [redacted]", "ValueError: [redacted]", "gave up: [redacted]", "/files/[redacted]?as=[redacted]",
+          "no file for [redacted] at /files/[redacted]", "\"url\":\"https://h/[redacted]\"", "answered 404"}) {
+      EXPECT_NE(recorded.find(part), std::string::npos) << part;
+    }
+  }
+
+  /// Letters and digits look the same in every encoding: where the secret is, this is.
+  std::string core = test::unique_name("q");
+  std::string text;
+  std::optional<test::HttpServer> api;
+};
+
 TEST(Redaction, ARegisteredSecretIsInNoByteOfAnyTopic) {
   const std::string servers = test::broker_address();
   kafka::Properties properties;
   properties.set("bootstrap.servers", servers).value();
   test::Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
   ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
-
-  // Letters and digits look the same in every encoding: where the secret is, its core is.
-  std::string core = test::unique_name("q");
-  std::erase(core, '-');
-  const std::string secret = "Zx \"" + core + "\\/é+%41";
-  http::Router router;
-  router.add("*", "/{path...}", {"*"}, [&](const http::Request& request) -> boost::asio::awaitable<http::Response> {
-    http::Response response = http::Response::json("{\"detail\":\"no file for " + secret + " at " + request.target + "\"}", 404);
-    co_return response;
-  });
-  const test::HttpServer api(std::move(router));
-  test::Program exec(
-      {RUNFOLD_BINARY_DIR "/runfold", "exec", "--connector", "redaction", "--run-id", "redaction-run", "--bootstrap-servers", servers,
-       "--redact-env", "JOB_SECRET", "--container-api", api.url(""), "--flush-timeout", "60s", "--", "python3", "-c", kConnector},
-      {{"JOB_SECRET", secret}, {"CONTAINER_API_URL", ""}});
-  ASSERT_EQ(exec.wait(kPatience).value().exit_code, 0) << exec.err();
-  EXPECT_TRUE(exec.out().starts_with(secret + "\n" + secret + "\n")) << "what the command prints passes through as it is";
-  EXPECT_TRUE(exec.out().ends_with("x" + secret + "\n" + secret));
-  EXPECT_NE(exec.err().find("login as " + secret + " failed\n"), std::string::npos);
+  Secret secret;
+  secret.tell("redaction-run", servers, {});
 
   std::size_t records = 0;
   std::string recorded;
@@ -102,7 +132,7 @@ TEST(Redaction, ARegisteredSecretIsInNoByteOfAnyTopic) {
         std::string bytes =
             std::string(record.topic) + '\n' + std::string(record.key.value_or("")) + '\n' + std::string(record.value.value_or(""));
         for (const auto& header : message.headers()) bytes.append("\n").append(header.name).append("=").append(header.value.value_or(""));
-        EXPECT_EQ(bytes.find(core), std::string::npos) << record.topic << " at " << record.offset;
+        EXPECT_EQ(bytes.find(secret.core), std::string::npos) << record.topic << " at " << record.offset;
         if (record.key == "redaction-run") ++records;
         recorded += bytes;
         return true;
@@ -110,12 +140,22 @@ TEST(Redaction, ARegisteredSecretIsInNoByteOfAnyTopic) {
       kPatience);
   ASSERT_TRUE(read.has_value()) << read.error().message;
   EXPECT_GE(records, 5U) << "Started, two of the step, Completed, and the logs";
-  // That nothing was found is worth something only if it was all recorded.
-  for (const char* part :
-       {"login as [redacted] failed", "as [redacted]", "ValueError: [redacted]", "gave up: [redacted]", "/files/[redacted]?as=[redacted]",
-        "no file for [redacted] at /files/[redacted]", "\"url\":\"https://h/[redacted]\"", "answered 404"}) {
-    EXPECT_NE(recorded.find(part), std::string::npos) << part;
+  Secret::expect_all_recorded(recorded);
+}
+
+TEST(Redaction, ARegisteredSecretIsInNoByteOfTheSpool) {
+  const test::UnansweredAddress nobody(test::UnansweredAddress::Kind::kRefuses);
+  const test::TemporaryFolder spool;
+  Secret secret;
+  secret.tell("spooled-run", nobody.text(), {"--spool", spool.path().string()});
+  std::string kept;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(spool.path())) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    kept.append(std::istreambuf_iterator<char>(in), {});
   }
+  EXPECT_EQ(kept.find(secret.core), std::string::npos);
+  Secret::expect_all_recorded(kept);
 }
 
 }  // namespace

@@ -419,6 +419,30 @@ TEST_F(ExecTest, RefusesSettingsThatCanNeverWorkBeforeTheCommandRuns) {
   EXPECT_EQ(file("out"), "");
 }
 
+TEST_F(ExecTest, WithASpoolItKeepsWhatARefusingKafkaDoesNotTakeAndTheNextOneSendsIt) {
+  const UnansweredAddress nobody(UnansweredAddress::Kind::kRefuses);
+  options_.settings.spool_folder = (folder_.path() / "spool").string();
+  options_.make_client = {};
+  // It would take an hour if it waited.
+  options_.flush_timeout = options_.first_flush_timeout = options_.unreachable_flush_timeout = std::chrono::hours(1);
+  ASSERT_TRUE(options_.settings.kafka.set("bootstrap.servers", nobody.text()).has_value());
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_shell("echo first; exit 5"), 5);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("3 of 3 records of run run-1 are kept in " + options_.settings.spool_folder), std::string::npos) << said;
+  EXPECT_EQ(said.find("did not reach"), std::string::npos) << said;
+
+  options_.make_client = kafka_.factory();
+  options_.run.run_id = "run-2";
+  EXPECT_EQ(run_shell("echo second"), 0);
+  std::vector<std::string> lines;
+  for (const auto& line : logs(v1::LOG_STREAM_STDOUT)) lines.push_back(line.message());
+  std::sort(lines.begin(), lines.end());
+  EXPECT_EQ(lines, (std::vector<std::string>{"first", "second"}));
+  EXPECT_EQ(events().size(), 4U);
+  EXPECT_TRUE(std::filesystem::is_empty(options_.settings.spool_folder));
+}
+
 class ExecWithNoKafkaThere : public ExecTest, public ::testing::WithParamInterface<UnansweredAddress::Kind> {};
 
 TEST_P(ExecWithNoKafkaThere, ChangesNothingForTheCommand) {
