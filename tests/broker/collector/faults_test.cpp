@@ -84,6 +84,7 @@ TEST_F(Faults, PartitionsAddedWhileItIsKilledAndItsGroupMovesCostNothing) {
   world.run({{Kind::kGrowth}, {Kind::kKill}, {Kind::kRebalance}, {Kind::kGrowth}, {Kind::kKill}, {Kind::kRebalance}, {Kind::kKill}});
   std::cout << world.summary() << "\n";
   EXPECT_EQ(world.befell("growths"), 2);
+  EXPECT_GT(world.befell("runs moved"), 0);
 }
 
 TEST_F(Faults, ATopicThatIsMadeAnewOnceItWasReadCostsNothingWithOnDataLossContinue) {
