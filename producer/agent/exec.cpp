@@ -9,6 +9,7 @@
 #include "producer/agent/supervision.hpp"
 #include "producer/sdk/line.hpp"
 #include "producer/sdk/trouble.hpp"
+#include "transport/kafka/sasl_plugins.hpp"
 
 #include <boost/asio.hpp>
 
@@ -259,6 +260,7 @@ void Execution::open_intake() {
 }
 
 Result<void> Execution::prepare() {
+  kafka::leave_out_sasl_plugins(options_.settings.kafka);  // behind the fork: the command has its environment already
   if (auto opened = open_proxy(); !opened) return opened;
   if (!options_.settings.on_trouble) {
     options_.settings.on_trouble = [trouble = trouble_](const kafka::Error& error) { trouble->tell(error); };
