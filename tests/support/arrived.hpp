@@ -47,6 +47,12 @@ class Arrived {
     }
     return out;
   }
+  /// Different records of the run, events and logs.
+  [[nodiscard]] std::uint64_t records_of(const std::string& run_id) const {
+    std::uint64_t sum = 0;
+    for (const auto& row : rows_of(run_id)) sum += numbers_.at(row).seen;
+    return sum;
+  }
   /// The run's lines on stdout in the order of the topic, repeats left out.
   [[nodiscard]] const std::vector<std::string>& lines(const std::string& run_id) { return lines_[run_id]; }
   /// Its terminal event, if it is there.
