@@ -91,6 +91,8 @@ std::vector<std::pair<std::string, std::string>> child_environment(const ExecOpt
     variables.emplace_back("RUNFOLD_INTAKE_URL", intake->url());
     variables.emplace_back("RUNFOLD_INTAKE_TOKEN", intake->token());
   }
+  // What speaks for this run in the command leaves its beginning and end to us; where we record nothing, it does not.
+  variables.emplace_back("RUNFOLD_AGENT_RUN", intake != nullptr && has_kafka(options.settings) ? run.run_id() : "");
   if (proxy != nullptr) variables.emplace_back("CONTAINER_API_URL", proxy->url());
   return variables;
 }

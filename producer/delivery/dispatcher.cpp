@@ -53,11 +53,11 @@ void Dispatcher::finish(RunAccount& run, v1::SyncEvent completed) {
     if (shut_ || finishing_runs_.load(std::memory_order_relaxed) >= kMaxFinishingRuns) {
       run.end_unsent = true;
       const Drop reason = shut_ ? Drop::kLate : Drop::kQueueFull;
-      ledger_.refused.at(Channel::kEvents, reason).fetch_add(1, std::memory_order_release);
+      if (!run.about.ends_elsewhere) ledger_.refused.at(Channel::kEvents, reason).fetch_add(1, std::memory_order_release);
       return;
     }
     finishing_runs_.fetch_add(1, std::memory_order_relaxed);
-    ledger_.made.fetch_add(1, std::memory_order_release);
+    if (!run.about.ends_elsewhere) ledger_.made.fetch_add(1, std::memory_order_release);
     finished_.push_back({.run = &run, .behind = ring_.head(), .completed = std::move(completed)});
     notices_.store(true, std::memory_order_release);
   }
@@ -219,6 +219,9 @@ void Dispatcher::complete_runs(const Now& now) {
       send_recording(run, now);
     }
     if (run.batch.records > 0) send_batch(run);
+    run.completed = true;
+    finishing_runs_.fetch_sub(1, std::memory_order_relaxed);
+    if (run.about.ends_elsewhere) continue;
     completed.clear_totals();
     ++run.last_sequence(Channel::kEvents);  // the totals include the event that carries them
     for (const auto channel : kChannels) *completed.add_totals() = run.totals(channel);
@@ -232,8 +235,6 @@ void Dispatcher::complete_runs(const Now& now) {
                 .tracestate = ending.completed.trace().tracestate(),
                 .body = body},
                now);
-    run.completed = true;
-    finishing_runs_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 
@@ -350,6 +351,7 @@ void Dispatcher::abandon(const Now& now) {
   ring_.publish();
   while (recorder_.any() != nullptr) recorder_.let_go(*recorder_.any(), Drop::kDeliveryTimeout);
   while (!open_batches_.empty()) send_batch(*open_batches_.front());
+  std::erase_if(finishing_, [](const Finishing& ending) { return ending.run->about.ends_elsewhere; });
   for (const auto& ending : finishing_) give_up(*ending.run, Channel::kEvents, Drop::kDeliveryTimeout, 1);
   finishing_.clear();
   outbox_.abandon();

@@ -32,6 +32,8 @@ struct RunDescription {
   std::string tracestate = {};
   /// 0: this run sends no heartbeats of its own.
   std::chrono::milliseconds heartbeat_interval{0};
+  /// Somebody else tells its end: what is left of it is settled then, and no Completed is sent.
+  bool ends_elsewhere = false;
   /// How much of its debug records is held back until an error follows; 0: none is ever sent. Absent: they are sent as they come.
   std::optional<std::size_t> recorder_bytes = {};
 };

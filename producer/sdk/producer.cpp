@@ -229,6 +229,11 @@ Run Producer::start_run(RunOptions options) {
     description.tracestate = outer != nullptr ? outer->core->tracestate() : usable_tracestate(environment("TRACESTATE").value_or(""));
   if (impl_->settings.redactor->holds_registered(description.tracestate)) description.tracestate.clear();
 
+  if (!options.joined && impl_->delivery) about.agent = SurroundingAgent::of_run(description.run_id, description.attempt);
+  if (about.agent) {
+    description.ends_elsewhere = true;
+    description.heartbeat_interval = std::chrono::milliseconds(0);
+  }
   about.redactor = impl_->settings.redactor;
   about.joined = options.joined;
   about.site_rate = impl_->settings.site_rate;
@@ -242,7 +247,7 @@ Run Producer::start_run(RunOptions options) {
   if (os_pid != 0) started.set_os_pid(os_pid);
   started.set_host(impl_->host);
   started.set_account(options.account);
-  core->emit(std::move(event));
+  core->start(std::move(event));
   return Run(std::make_shared<Run::Impl>(std::move(core)));
 }
 

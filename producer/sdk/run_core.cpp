@@ -1,6 +1,7 @@
 // Filling in what the caller left out, and handing over.
 #include "producer/sdk/run_core.hpp"
 
+#include "producer/redact/records.hpp"
 #include "producer/sdk/error_text.hpp"
 #include "producer/sdk/line.hpp"
 
@@ -58,6 +59,21 @@ void RunCore::fill(v1::SyncEvent& event, std::string_view traceparent) const {
     event.mutable_trace()->set_traceparent(traceparent.data(), traceparent.size());
     event.mutable_trace()->set_tracestate(about_.description.tracestate);
   }
+}
+
+void RunCore::start(v1::SyncEvent started) {
+  if (!about_.agent) return static_cast<void>(emit(started));
+  fill(started, traceparent());
+  tell(std::move(started));
+}
+
+// What the agent does not know of the end is what the connector says of it.
+void RunCore::tell_agent(const v1::SyncEvent& completed) const {
+  const auto failure = about_.agent->take_end(redact::redacted(redactor(), completed).value_or(completed));
+  if (!failure) return;
+  print_line_if_writable(
+      std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+      "Runfold: the agent of run " + about_.description.run_id + " was not told how it ended, so the exit code decides: " + *failure);
 }
 
 bool RunCore::emit(const v1::SyncEvent& event, std::string_view traceparent) {
@@ -140,6 +156,7 @@ bool RunCore::finish(v1::SyncEvent completed) {
   fill(completed, traceparent());
   v1::SyncEvent told;
   if (about_.on_event) told = completed;
+  if (about_.agent && !ended_before) tell_agent(completed);
   const bool taken = account_ == nullptr || delivery_->finish(*account_, std::move(completed));
   if (!ended_before) tell(std::move(told));
   return taken;

@@ -5,6 +5,7 @@
 #include "producer/sdk/place.hpp"
 #include "producer/sdk/run.hpp"
 #include "producer/sdk/site_limits.hpp"
+#include "producer/sdk/surrounding_agent.hpp"
 #include "producer/sdk/trace_context.hpp"
 #include "runfold/v1/event.pb.h"
 
@@ -14,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -30,6 +32,8 @@ class RunCore {
     Span span;
     /// Started elsewhere: see RunOptions.
     bool joined = false;
+    /// Whoever began the run and ends it, in whose process's child this is.
+    std::optional<SurroundingAgent> agent = {};
     EventSubscriber on_event = {};
     SiteRate site_rate = {};
     /// Not null.
@@ -55,6 +59,8 @@ class RunCore {
   /// Which try of the step a new one is, from 1.
   [[nodiscard]] std::uint32_t next_attempt(const std::string& step_id);
 
+  /// Tells of the beginning: Kafka too, unless an agent has done so.
+  void start(v1::SyncEvent started);
   /// Hands the event over, to Kafka and then to the subscriber, with the time and the trace if it has none of its own
   /// (`traceparent` empty: the span that this thread is in, or else the run's own).
   bool emit(const v1::SyncEvent& event, std::string_view traceparent = {});
@@ -68,6 +74,7 @@ class RunCore {
   bool finish(v1::SyncEvent completed);
 
  private:
+  void tell_agent(const v1::SyncEvent& completed) const;
   void fill(v1::SyncEvent& event, std::string_view traceparent) const;
   /// Where this thread is, if in this run.
   [[nodiscard]] const Place* here() const noexcept;

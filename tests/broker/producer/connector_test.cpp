@@ -207,5 +207,36 @@ TEST_F(ExampleConnector, DoesItsWorkWithoutKafkaToo) {
   EXPECT_NE(err.find("RUNFOLD_CONNECTOR is not set"), std::string::npos);
 }
 
+TEST_F(ExampleConnector, UnderExecOneRunBeginsAndEndsOnceAndKnowsTheExitCode) {
+  write_status(kStatus);
+  const std::string run_id = unique_name("under-exec");
+  // No place for the catalogue, so that its last step and the run fail.
+  Program exec({RUNFOLD_BINARY_DIR "/runfold", "exec", "--connector", "dpkg", "--run-id", run_id, "--bootstrap-servers", broker_address(),
+                "--flush-timeout", "60s", "--no-record-stderr", "--", RUNFOLD_BINARY_DIR "/dpkg-catalogue",
+                folder.path() / "no such folder" / "catalogue", folder.path() / "status"},
+               {{"RUNFOLD_BOOTSTRAP_SERVERS", broker_address()}});
+  const auto code = exec.wait(kPatience).value().exit_code;
+  EXPECT_NE(code, 0) << exec.err();
+  const Told told = told_of(run_id);
+  std::map<std::string, int> sources;
+  int started = 0;
+  int steps = 0;
+  std::vector<v1::Completed> ends;
+  for (const auto& event : told.events) {
+    ++sources[event.identity().source_id()];
+    started += event.has_started() ? 1 : 0;
+    steps += event.has_step_started() ? 1 : 0;
+    if (event.has_completed()) ends.push_back(event.completed());
+  }
+  EXPECT_EQ(sources.size(), 2U) << "the agent and the connector";
+  EXPECT_EQ(started, 1);
+  EXPECT_GT(steps, 1);
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_EQ(ends[0].result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(ends[0].exit_code(), code);
+  EXPECT_NE(ends[0].error().find("no such folder"), std::string::npos) << ends[0].error();
+  EXPECT_FALSE(told.logs.empty());
+}
+
 }  // namespace
 }  // namespace runfold

@@ -1,0 +1,41 @@
+// Found by the environment, spoken to through its intake.
+#include "producer/sdk/surrounding_agent.hpp"
+
+#include "producer/redact/redactor.hpp"
+#include "producer/sdk/environment.hpp"
+#include "transport/http/client.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace runfold {
+namespace {
+
+constexpr std::chrono::seconds kPatience{2};
+
+}  // namespace
+
+std::optional<SurroundingAgent> SurroundingAgent::of_run(std::string_view run_id, std::uint32_t attempt) {
+  auto url = environment("RUNFOLD_INTAKE_URL");
+  auto token = environment("RUNFOLD_INTAKE_TOKEN");
+  if (!url || !token || environment("RUNFOLD_AGENT_RUN") != run_id || environment_attempt().value_or(1) != attempt) return std::nullopt;
+  SurroundingAgent out;
+  out.intake_url_ = std::move(*url);
+  out.token_ = std::move(*token);
+  return out;
+}
+
+std::optional<std::string> SurroundingAgent::take_end(const v1::SyncEvent& completed) const {
+  v1::SyncEvent bare = completed;
+  bare.clear_identity();
+  http::ClientRequest request("POST", intake_url_ + "/v1/events");
+  request.fields.set("Authorization", "Bearer " + token_);
+  request.fields.set("Content-Type", "application/protobuf");
+  request.body = bare.SerializeAsString();
+  const auto response = http::send_blocking(std::move(request), kPatience);
+  if (!response) return response.error().message;
+  if (response->status >= 300) return redact::without_credentials(intake_url_) + " answered " + std::to_string(response->status);
+  return std::nullopt;
+}
+
+}  // namespace runfold

@@ -1,0 +1,31 @@
+// The agent around this process, where it began the run that is spoken of here.
+#pragma once
+
+#include "runfold/v1/event.pb.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runfold {
+
+/// Who begins a run ends it: runfold exec tells Started, heartbeats and Completed of its command's run, because it alone knows
+/// how the process ended. A producer in that process tells it what it knows of the end.
+///
+/// Thread: any.
+class SurroundingAgent {
+ public:
+  /// The one of RUNFOLD_INTAKE_URL and RUNFOLD_INTAKE_TOKEN. Absent: there is none, or the run that it tells of (RUNFOLD_AGENT_RUN,
+  /// RUNFOLD_ATTEMPT) is another one.
+  [[nodiscard]] static std::optional<SurroundingAgent> of_run(std::string_view run_id, std::uint32_t attempt);
+
+  /// Hands over a Completed without secrets. Waits for the answer, at most 2 s. Returns why it was not taken; absent: it was.
+  [[nodiscard]] std::optional<std::string> take_end(const v1::SyncEvent& completed) const;
+
+ private:
+  std::string intake_url_;
+  std::string token_;
+};
+
+}  // namespace runfold
