@@ -298,6 +298,24 @@ TEST_F(Spooled, ParkedRecordsThatAreDamagedAreCountedAndTheRestIsSent) {
   EXPECT_THAT(said_[0], HasSubstr("is damaged at byte"));
 }
 
+TEST_F(Spooled, DebugRecordsHeldBackOfARunWithoutAnEndAreLeftOnDiskToo) {
+  {
+    auto dead = rig("dead");
+    dead->cluster.acknowledge_by_itself(false);
+    RunAccount& run = dead->open("r", 0ms, 64 * 1024);
+    dead->log(run, "what it did last", v1::SEVERITY_DEBUG);
+    dead->step();
+    end(*dead);
+    EXPECT_EQ(dead->report().kept, 1U);
+  }
+  auto next = rig("next");
+  next->event(next->open("own"), progress(0));
+  for (int i = 0; i < 100 && !next->dispatcher.settled(); ++i) next->step();
+  const auto batches = next->taken_from("runfold.logs");
+  ASSERT_EQ(batches.size(), 1U);
+  EXPECT_EQ(read_batch(batches[0]).records(0).message(), "what it did last");
+}
+
 TEST_F(Spooled, ClosingLeavesAllThatWasTakenOnDiskAndCountsItAsKept) {
   runfold::test::FakeKafka cluster;
   cluster.acknowledge_by_itself(false);
