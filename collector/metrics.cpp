@@ -3,7 +3,7 @@
 
 #include "collector/decode.hpp"
 #include "collector/metrics_connectors.hpp"
-#include "collector/metrics_process.hpp"
+#include "transport/metrics/process.hpp"
 
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
@@ -190,7 +190,7 @@ class Metrics::Impl {
   std::function<Clock::time_point()> now_;
   std::mutex mutex_;
   prometheus::Registry registry_;
-  ProcessMetrics process_;
+  runfold::metrics::ProcessMetrics process_;
   Connectors connectors_;
   Family<Counter>&records_, &bytes_, &duplicates_, &lost_, &losses_, &dead_letters_;
   Family<Gauge>& lag_;

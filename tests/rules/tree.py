@@ -13,6 +13,7 @@ from pathlib import Path
 MAY_INCLUDE = {
     "transport/kafka": [],
     "transport/http": [],
+    "transport/metrics": [],
     "producer": ["producer/", "transport/", "runfold/v1/"],
     "sinks": ["transport/", "runfold/v1/"],
     "collector": ["collector/", "transport/", "sinks/sink.hpp", "sinks/observer.hpp", "runfold/v1/"],

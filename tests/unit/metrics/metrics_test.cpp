@@ -1,16 +1,14 @@
 // What /metrics shows, and when.
 #include "collector/metrics.hpp"
 
+#include "tests/support/promtool.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <sys/wait.h>
 
 namespace runfold::collector {
 namespace {
@@ -203,25 +201,13 @@ TEST(Metrics, MayBeReadWhileTheyAreCounted) {
 }
 
 TEST(Metrics, SatisfyPromtool) {
-  const char* named = std::getenv("PROMTOOL");
-  const std::string promtool = named != nullptr ? named : std::system("command -v promtool >/dev/null") == 0 ? "promtool" : "";
-  if (promtool.empty()) {
-    const char* ci = std::getenv("CI");
-    ASSERT_FALSE(ci != nullptr && std::string(ci) == "true") << "PROMTOOL is not set and promtool is not on PATH; ./check sets it";
-    GTEST_SKIP() << "there is no promtool: nobody has checked the metrics' format";
-  }
   Metrics metrics(10);
   metrics.committed(one_finished_run("invoices"), milliseconds(3));
   metrics.lag("runfold.events", 0, 1);
   metrics.delivered("hook", sinks::Outcome::kDelivered, 0.2);
   metrics.backlog("hook", 0, milliseconds(0));
   metrics.dead_letter("runfold.logs", "truncated");
-  FILE* pipe = ::popen((promtool + " check metrics").c_str(), "w");
-  ASSERT_NE(pipe, nullptr);
-  const std::string text = metrics.text();
-  EXPECT_EQ(std::fwrite(text.data(), 1, text.size(), pipe), text.size());
-  const int status = ::pclose(pipe);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "promtool's findings stand above; it was given:\n" << text;
+  runfold::test::check_with_promtool(metrics.text());
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Reads /proc/self as Prometheus' own clients do, under the same names.
-#include "collector/metrics_process.hpp"
+#include "transport/metrics/process.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-namespace runfold::collector {
+namespace runfold::metrics {
 namespace {
 
 using prometheus::ClientMetric;
@@ -77,4 +77,4 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
   return families;
 }
 
-}  // namespace runfold::collector
+}  // namespace runfold::metrics

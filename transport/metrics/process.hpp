@@ -6,11 +6,12 @@
 
 #include <vector>
 
-namespace runfold::collector {
+namespace runfold::metrics {
 
+/// Thread: any.
 class ProcessMetrics final : public prometheus::Collectable {
  public:
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 };
 
-}  // namespace runfold::collector
+}  // namespace runfold::metrics
