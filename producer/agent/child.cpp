@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,8 +179,7 @@ Result<Child> Child::fork(ChildOptions options) {
   }
   if (child.own_group_) ::setpgid(child.pid_, child.pid_);
   std::signal(SIGPIPE, SIG_IGN);
-  // By number: the C library's own header for it cannot be linked from C++ before glibc 2.37.
-  child.pidfd_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, child.pid_, 0)));
+  child.pidfd_ = open_process(child.pid_);
   if (!child.pidfd_) return system_error("cannot watch the command's process (pidfd_open)", errno);
   child.release_ = std::move(release->write_end);
   child.launch_error_ = std::move(launch_error->read_end);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +29,11 @@ Result<Descriptor> make_wake() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) return system_error("cannot make an eventfd", errno);
   return Descriptor(fd);
+}
+
+Descriptor open_process(pid_t pid) noexcept {
+  // By number: the C library's own header for it cannot be linked from C++ before glibc 2.37.
+  return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 void open_standard_descriptors() noexcept {

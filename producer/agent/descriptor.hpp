@@ -3,6 +3,8 @@
 
 #include "producer/agent/error.hpp"
 
+#include <sys/types.h>
+
 #include <utility>
 
 namespace runfold::agent {
@@ -38,6 +40,9 @@ struct Pipe {
 
 /// An eventfd that closes on exec; reads as ready once something was written to it.
 [[nodiscard]] Result<Descriptor> make_wake();
+
+/// A process's descriptor (pidfd), which closes on exec and reads as ready once the process has ended. Empty: errno says why.
+[[nodiscard]] Descriptor open_process(pid_t pid) noexcept;
 
 /// Opens /dev/null on those of the descriptors 0, 1 and 2 that are closed, so that no pipe of ours takes their place.
 void open_standard_descriptors() noexcept;

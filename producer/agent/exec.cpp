@@ -6,6 +6,7 @@
 #include "producer/agent/intake.hpp"
 #include "producer/agent/out_of_memory.hpp"
 #include "producer/agent/proxy.hpp"
+#include "producer/agent/run_environment.hpp"
 #include "producer/agent/supervision.hpp"
 #include "producer/sdk/line.hpp"
 #include "producer/sdk/trouble.hpp"
@@ -77,20 +78,16 @@ class SavedSignalMask {
 };
 
 /// The variables that the child finds, besides those it inherits.
-std::vector<std::pair<std::string, std::string>> child_environment(const ExecOptions& options, const Run& run, const Intake* intake,
-                                                                   const Proxy* proxy) {
-  std::vector<std::pair<std::string, std::string>> variables{
-      {"RUNFOLD_RUN_ID", run.run_id()},
-      {"RUNFOLD_ATTEMPT", std::to_string(run.attempt())},
-      {"RUNFOLD_CONNECTOR", options.settings.connector_id},
-      {"TRACEPARENT", run.traceparent()},
-  };
-  if (!options.settings.version.empty()) variables.emplace_back("RUNFOLD_VERSION", options.settings.version);
-  if (!options.settings.site.empty()) variables.emplace_back("RUNFOLD_SITE", options.settings.site);
-  if (intake != nullptr) {
-    variables.emplace_back("RUNFOLD_INTAKE_URL", intake->url());
-    variables.emplace_back("RUNFOLD_INTAKE_TOKEN", intake->token());
-  }
+Variables child_environment(const ExecOptions& options, const Run& run, const Intake* intake, const Proxy* proxy) {
+  const RunNames names{.run_id = run.run_id(),
+                       .attempt = run.attempt(),
+                       .connector = options.settings.connector_id,
+                       .version = options.settings.version,
+                       .site = options.settings.site,
+                       .traceparent = run.traceparent(),
+                       .intake_url = intake != nullptr ? intake->url() : "",
+                       .intake_token = intake != nullptr ? intake->token() : ""};
+  Variables variables = run_environment(names);
   // What speaks for this run in the command leaves its beginning and end to us; where we record nothing, it does not.
   variables.emplace_back("RUNFOLD_AGENT_RUN", intake != nullptr && has_kafka(options.settings) ? run.run_id() : "");
   if (proxy != nullptr) variables.emplace_back("CONTAINER_API_URL", proxy->url());

@@ -1,7 +1,8 @@
-// The loopback HTTP endpoint where a connector in any language hands in log records and events.
+// The loopback HTTP endpoint where a connector in any language hands in log records and events of its one run.
 #pragma once
 
 #include "producer/agent/error.hpp"
+#include "producer/agent/intake_run.hpp"
 #include "producer/agent/sink.hpp"
 #include "runfold/v1/event.pb.h"
 #include "transport/http/server.hpp"
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 namespace runfold::agent {
@@ -25,11 +25,9 @@ struct IntakeOptions {
   std::size_t body_bytes = 1024 * 1024;
 };
 
-/// Serves POST /v1/job/log and POST /v1/events on a free port of 127.0.0.1.
+/// Serves the intake of one run (see IntakeRun) on a free port of 127.0.0.1.
 ///
-/// A body is taken whole or not at all: one bad record in an array refuses the array, by its index.
-/// A Completed is kept and not emitted: the run ends when the process does (see declared_end()). A Started is taken and
-/// not emitted either: the run has started.
+/// A Completed is kept and not emitted: the run ends when the process does (see declared_end()).
 /// Thread: the executor's.
 class Intake {
  public:
@@ -46,20 +44,15 @@ class Intake {
   /// The Completed that the connector sent, if it sent one; the last one counts.
   [[nodiscard]] const std::optional<v1::Completed>& declared_end() const noexcept { return declared_end_; }
   /// The step under way, when exactly one is.
-  [[nodiscard]] std::string open_step() const { return open_steps_.size() == 1 ? *open_steps_.begin() : std::string(); }
+  [[nodiscard]] std::string open_step() const { return run_->open_step(); }
 
  private:
   Intake(RunSink sink, IntakeOptions options);
-  [[nodiscard]] http::Router router();
-  [[nodiscard]] std::optional<http::Response> refuse(const http::Request& request) const;
-  [[nodiscard]] http::Response take_logs(const http::Request& request);
-  [[nodiscard]] http::Response take_events(const http::Request& request);
-  bool take(v1::SyncEvent event);
+  [[nodiscard]] FoundRun find(const http::Request& request) const;
 
-  RunSink sink_;
   IntakeOptions options_;
   std::optional<v1::Completed> declared_end_;
-  std::set<std::string> open_steps_;
+  std::shared_ptr<IntakeRun> run_;
   std::unique_ptr<http::Server> server_;
 };
 
