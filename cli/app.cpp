@@ -21,10 +21,10 @@ Examples:
   runfold logs RUN_ID --level error     what went wrong in one of them
 
 Environment:
-  RUNFOLD_BOOTSTRAP_SERVERS  Kafka's host:port, ... for exec, emit, log, dead-letters and topics
+  RUNFOLD_BOOTSTRAP_SERVERS  Kafka's host:port, ... for exec, agent, emit, log, dead-letters and topics
   RUNFOLD_COLLECTOR_URL      the collector, for runs, logs, api-failures and operations
   RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT
-  RUNFOLD_DEBUG              always, on-error or never: when exec sends debug records
+  RUNFOLD_DEBUG              always, on-error or never: when exec and agent send debug records
 Exit codes: 0 done, 1 not so, 2 usage, 69 not reachable, 78 configuration; exec: its command's.
 'runfold COMMAND --help' says more of a command.)";
 
@@ -35,6 +35,7 @@ struct Command {
 /// In the order of the help.
 constexpr Command kCommands[] = {
     {"exec", add_exec},
+    {"agent", add_agent},
     {"emit", add_emit},
     {"log", add_log},
     {"runs", add_runs},

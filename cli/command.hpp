@@ -19,7 +19,7 @@ enum ExitCode : int {
   kNotSo = 1,          ///< The thing asked for is not so: no such run, a topic that differs.
   kUsage = 2,          ///< The command line is wrong.
   kNotReachable = 69,  ///< Kafka or the collector does not answer.
-  kSystem = 71,        ///< The operating system refused a process (exec only).
+  kSystem = 71,        ///< The operating system refused a process (exec, agent).
   kConfiguration = 78  ///< A setting is wrong.
 };
 
@@ -52,6 +52,7 @@ int report(Streams& streams, const Failure& failure);
 
 // One for each command: adds it to the application. `invocation` outlives the parse.
 void add_exec(CLI::App& app, Invocation& invocation);
+void add_agent(CLI::App& app, Invocation& invocation);
 void add_emit(CLI::App& app, Invocation& invocation);
 void add_log(CLI::App& app, Invocation& invocation);
 void add_runs(CLI::App& app, Invocation& invocation);

@@ -1,6 +1,8 @@
 // Durations and times as people write and read them on a command line.
 #include "cli/duration.hpp"
 
+#include "cli/table.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -114,6 +116,13 @@ std::optional<std::int64_t> parse_time_ms(std::string_view text, std::chrono::sy
   if (!zone) return std::nullopt;
   const std::int64_t behind = number(1, 2) * 3'600'000LL + number(4, 2) * 60'000LL;
   return rest[0] == '+' ? ms - behind : ms + behind;
+}
+
+Outcome<std::chrono::milliseconds> duration_of(const char* flag, const std::string& value) {
+  const auto duration = parse_duration(value);
+  if (duration) return *duration;
+  return Failure{kUsage, std::string(flag) + " \"" + printable(value) +
+                             "\" is not a duration of at most ten years; write for example 90s, 30m or 1h30m"};
 }
 
 }  // namespace runfold::cli

@@ -1,6 +1,8 @@
 // Durations and times as people write and read them on a command line.
 #pragma once
 
+#include "cli/query.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -25,5 +27,8 @@ namespace runfold::cli {
 
 /// The same as a number: milliseconds since the Unix epoch. Absent when parse_time() finds no time, or no such day is.
 [[nodiscard]] std::optional<std::int64_t> parse_time_ms(std::string_view text, std::chrono::system_clock::time_point now);
+
+/// The value of a flag. Errors: kUsage names the flag and shows what durations look like.
+[[nodiscard]] Outcome<std::chrono::milliseconds> duration_of(const char* flag, const std::string& value);
 
 }  // namespace runfold::cli

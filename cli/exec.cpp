@@ -2,10 +2,12 @@
 #include "producer/agent/exec.hpp"
 
 #include "cli/command.hpp"
+#include "cli/debug_flag.hpp"
 #include "cli/duration.hpp"
 #include "cli/identity_flags.hpp"
 #include "cli/kafka_flags.hpp"
 #include "cli/redaction_flags.hpp"
+#include "cli/spool_flags.hpp"
 #include "cli/table.hpp"
 
 #include <CLI/CLI.hpp>
@@ -58,27 +60,11 @@ struct Flags {
   std::string container_api_ca;
   bool no_container_api = false;
   std::string debug;
-  std::string spool;
-  std::uint64_t spool_bytes = Settings{}.spool_bytes;
+  SpoolFlags spool;
   std::size_t stdout_limit = agent::ExecOptions{}.stdout_bytes;
   bool no_stdout = false;
   bool no_stderr = false;
 };
-
-Outcome<std::chrono::milliseconds> duration_of(const char* flag, const std::string& value) {
-  const auto duration = parse_duration(value);
-  if (duration) return *duration;
-  return Failure{kUsage, std::string(flag) + " \"" + printable(value) +
-                             "\" is not a duration of at most ten years; write for example 90s, 30m or 1h30m"};
-}
-
-Outcome<DebugRecords> debug_records_of(const std::string& flag) {
-  const char* variable = std::getenv("RUNFOLD_DEBUG");
-  const std::string name = !flag.empty() || variable == nullptr ? flag : variable;
-  if (name.empty()) return Settings().debug_records;
-  if (const auto debug = debug_records_named(name)) return *debug;
-  return Failure{kUsage, "--debug (RUNFOLD_DEBUG) is \"" + printable(name) + "\"; it must be always, on-error or never"};
-}
 
 /// "invoices-export" of "/opt/bin/invoices-export.sh".
 std::string stem(const std::string& path) {
@@ -129,11 +115,7 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
   const auto flush_timeout = duration_of("--flush-timeout", flags.flush_timeout);
   if (!flush_timeout) return flush_timeout.error();
   options.flush_timeout = *flush_timeout;
-  options.settings.spool_folder = flags.spool;
-  if (const char* folder = std::getenv("RUNFOLD_SPOOL_DIR"); folder != nullptr && flags.spool.empty()) {
-    options.settings.spool_folder = folder;
-  }
-  options.settings.spool_bytes = flags.spool_bytes;
+  apply_spool_flags(flags.spool, options.settings);
   options.container_api = flags.container_api;
   options.container_api_required = true;
   // The variable is the connector's own: what cannot be proxied there is no reason not to run it.
@@ -162,10 +144,7 @@ void add_exec(CLI::App& app, Invocation& invocation) {
   command->add_option("--flush-timeout", flags->flush_timeout, "How long records may take to reach Kafka after the command's end")
       ->type_name("DURATION")
       ->capture_default_str();
-  command->add_option("--spool", flags->spool, "Keep records in this folder until Kafka has them (or RUNFOLD_SPOOL_DIR)")->type_name("DIR");
-  command->add_option("--spool-bytes", flags->spool_bytes, "How much may lie in it, all that share it together (default 256MiB)")
-      ->transform(CLI::AsSizeValue(false))
-      ->option_text("SIZE");
+  add_spool_flags(*command, flags->spool);
   command
       ->add_option("--container-api", flags->container_api, "Proxy this Container API and record its failing calls (or CONTAINER_API_URL)")
       ->type_name("URL");
@@ -176,8 +155,7 @@ void add_exec(CLI::App& app, Invocation& invocation) {
                    "How much of stdout to record: of more its beginning, and its end (default 16MiB)")
       ->transform(CLI::AsSizeValue(false))
       ->option_text("SIZE");
-  command->add_option("--debug", flags->debug, "When to send debug records: always, on-error (the default) or never (or RUNFOLD_DEBUG)")
-      ->type_name("WHEN");
+  add_debug_flag(*command, flags->debug);
   command->add_flag("--no-record-stdout", flags->no_stdout, "Leave stdout alone: not recorded, not piped");
   command->add_flag("--no-record-stderr", flags->no_stderr, "Leave stderr alone: not recorded, not piped");
   add_redaction_flags(*command, flags->redaction);

@@ -89,7 +89,7 @@ ProducerReport to_report(const delivery::Report& report, const kafka::TopicNames
     topic.acknowledged += report.acknowledged_of[channel];
     for (const auto reason : delivery::kDrops) {
       const std::uint64_t records = report.dropped.at(channel, reason);
-      topic.dropped += records;
+      (reason == delivery::Drop::kNotNeeded ? topic.not_needed : topic.dropped) += records;
       if (records > 0) out.dropped[std::string(delivery::name(reason))] += records;
     }
   }
@@ -151,7 +151,9 @@ std::optional<std::string> what_was_lost(const ProducerReport& report, std::stri
 
 std::vector<std::string_view> drop_reasons() {
   std::vector<std::string_view> reasons;
-  for (const auto reason : delivery::kDrops) reasons.push_back(delivery::name(reason));
+  for (const auto reason : delivery::kDrops) {
+    if (reason != delivery::Drop::kNotNeeded) reasons.push_back(delivery::name(reason));
+  }
   return reasons;
 }
 

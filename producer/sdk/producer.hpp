@@ -34,7 +34,8 @@ struct ProducerReport {
   /// What was settled of one topic.
   struct Topic {
     std::uint64_t acknowledged = 0;
-    std::uint64_t dropped = 0;
+    std::uint64_t dropped = 0;     ///< lost
+    std::uint64_t not_needed = 0;  ///< no loss
   };
   std::map<std::string, Topic> topics;  ///< by name: the topics of events and of logs
 
@@ -46,7 +47,7 @@ struct ProducerReport {
 /// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed, or the spool keeps it.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
 
-/// Every reason that a report may name.
+/// Every reason that a report may name, but not_needed.
 [[nodiscard]] std::vector<std::string_view> drop_reasons();
 
 /// Sends the events and logs of runs to Kafka, from a thread of its own.

@@ -1,6 +1,7 @@
 // The examples of connectors that are not C++: each runs, and what it sends is what the contract asks for.
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
+#include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
@@ -64,7 +65,7 @@ class Examples : public testing::Test {
     logs_.insert(logs_.end(), batch.records().begin(), batch.records().end());
   }
 
-  const std::string run_id_ = unique_name("run");
+  std::string run_id_ = unique_name("run");
   /// To stdout, and to both.
   std::string printed_;
   std::string said_;
@@ -136,6 +137,58 @@ TEST_F(Examples, AShellScriptThatFailsSaysWhere) {
   EXPECT_EQ(events_[2].step_failed().error(), "cannot copy /nowhere");
   EXPECT_EQ(events_[3].completed().result(), v1::RUN_RESULT_FAILURE);
   EXPECT_EQ(events_[3].completed().exit_code(), 3);
+}
+
+class AgentExample : public Examples {
+ protected:
+  int count_lines(const std::string& file) {
+    return exit_code({"deploy/demo/agent_job.sh", file}, {{"RUNFOLD_AGENT_URL", agent_.url}, {"RUNFOLD_AGENT_TOKEN", agent_.token}});
+  }
+  /// The run that the agent made up is the one that is read.
+  void find_run() {
+    Member member(broker_address(), unique_name("readers"), {"runfold.events"});
+    run_id_.clear();
+    ASSERT_TRUE(member.run_until(
+        [&] {
+          for (const auto& record : member.received) {
+            v1::SyncEvent event;
+            if (event.ParseFromString(record.value.value_or("")) && event.identity().connector_id() == "count-lines") {
+              run_id_ = event.identity().run_id();
+            }
+          }
+          return !run_id_.empty();
+        },
+        kPatience));
+  }
+
+  test::AgentUnderTest agent_{broker_address()};
+};
+
+TEST_F(AgentExample, AShellScriptWithNothingButCurlTellsAWholeRun) {
+  const runfold::test::TemporaryFolder folder;
+  const std::string file = (folder.path() / "lines").string();
+  std::ofstream(file) << "one\ntwo\nthree\n";
+  ASSERT_EQ(count_lines(file), 0) << said_;
+  EXPECT_EQ(said_, "3\n");
+  find_run();
+  read(1);
+  ASSERT_EQ(events_.size(), 4U);
+  EXPECT_TRUE(events_[0].started().has_os_pid());
+  EXPECT_EQ(events_[2].step_completed().entities(), 3U);
+  EXPECT_EQ(events_[3].completed().exit_code(), 0);
+  EXPECT_EQ(logs_[0].message(), "counted 3 lines");
+  EXPECT_EQ(logs_[0].detail_json(), "{\"lines\":3}");
+}
+
+TEST_F(AgentExample, WithoutAnAgentTheScriptDoesTheSameWork) {
+  const runfold::test::TemporaryFolder folder;
+  const std::string file = (folder.path() / "lines").string();
+  std::ofstream(file) << "one\ntwo\n";
+  EXPECT_EQ(exit_code({"deploy/demo/agent_job.sh", file}), 0);
+  EXPECT_EQ(printed_, "2\n");
+  EXPECT_EQ(exit_code({"deploy/demo/agent_job.sh", file}, {{"RUNFOLD_AGENT_URL", "http://127.0.0.1:1"}, {"RUNFOLD_AGENT_TOKEN", "x"}}), 0);
+  EXPECT_EQ(printed_, "2\n");
+  EXPECT_EQ(exit_code({"deploy/demo/agent_job.sh", "/nowhere"}), 3);
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ struct Printed {
 class CommandLineTest : public ::testing::Test {
  protected:
   CommandLineTest() {
-    for (const char* name :
-         {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_COLLECTOR_URL", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE", "RUNFOLD_RUN_ID",
-          "RUNFOLD_ATTEMPT", "RUNFOLD_INTAKE_URL", "RUNFOLD_INTAKE_TOKEN", "RUNFOLD_KAFKA_CONFIG", "CONTAINER_API_URL", "TRACEPARENT"}) {
+    for (const char* name : {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_COLLECTOR_URL", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE",
+                             "RUNFOLD_RUN_ID", "RUNFOLD_ATTEMPT", "RUNFOLD_INTAKE_URL", "RUNFOLD_INTAKE_TOKEN", "RUNFOLD_KAFKA_CONFIG",
+                             "RUNFOLD_AGENT_TOKEN", "CONTAINER_API_URL", "TRACEPARENT"}) {
       ::unsetenv(name);
     }
     ::setenv("RUNFOLD_STATE_DIR", folder_.path().c_str(), 1);
