@@ -3,9 +3,11 @@
 
 #include "producer/redact/redactor.hpp"
 #include "producer/sdk/environment.hpp"
+#include "producer/sdk/error_text.hpp"
 #include "transport/http/client.hpp"
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 namespace runfold {
@@ -25,7 +27,16 @@ std::optional<SurroundingAgent> SurroundingAgent::of_run(std::string_view run_id
   return out;
 }
 
-std::optional<std::string> SurroundingAgent::take_end(const v1::SyncEvent& completed) const {
+// A run may end in a destructor: where an event loop cannot be made (no descriptor is left), that is an answer too.
+std::optional<std::string> SurroundingAgent::take_end(const v1::SyncEvent& completed) const noexcept {
+  try {
+    return hand_over(completed);
+  } catch (...) {
+    return error_text(std::current_exception());
+  }
+}
+
+std::optional<std::string> SurroundingAgent::hand_over(const v1::SyncEvent& completed) const {
   v1::SyncEvent bare = completed;
   bare.clear_identity();
   http::ClientRequest request("POST", intake_url_ + "/v1/events");

@@ -21,9 +21,11 @@ class SurroundingAgent {
   [[nodiscard]] static std::optional<SurroundingAgent> of_run(std::string_view run_id, std::uint32_t attempt);
 
   /// Hands over a Completed without secrets. Waits for the answer, at most 2 s. Returns why it was not taken; absent: it was.
-  [[nodiscard]] std::optional<std::string> take_end(const v1::SyncEvent& completed) const;
+  [[nodiscard]] std::optional<std::string> take_end(const v1::SyncEvent& completed) const noexcept;
 
  private:
+  [[nodiscard]] std::optional<std::string> hand_over(const v1::SyncEvent& completed) const;
+
   std::string intake_url_;
   std::string token_;
 };

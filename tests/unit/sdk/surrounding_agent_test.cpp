@@ -3,14 +3,36 @@
 #include "tests/unit/sdk/sdk_fixture.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace runfold {
 namespace {
+
+/// While it lives this process can open `more` descriptors and then none.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t more) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int next = ::dup(STDERR_FILENO);
+    EXPECT_GE(next, 0);
+    ::close(next);
+    const rlimit few{static_cast<rlim_t>(next) + more, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
 
 class InAgent : public test::Sdk {
  protected:
@@ -117,6 +139,23 @@ TEST_F(InAgent, AnAgentThatRefusesTheEndIsWarnedOf) {
   EXPECT_NE(said.find("answered 401"), std::string::npos) << said;
   producer->close(test::kPatience);
   EXPECT_TRUE(sent().empty());
+}
+
+TEST_F(InAgent, ARunThatLeavesScopeEndsWithFewDescriptorsLeft) {
+  auto producer = make();
+  for (rlim_t more = 0; more < 3; ++more) {  // an event loop needs that many before it can connect
+    ::testing::internal::CaptureStderr();
+    {
+      std::optional<runfold::Run> run = producer->start_run();
+      const FewDescriptors few(more);
+      run.reset();
+    }
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(said.find("the agent of run r-1 was not told how it ended"), std::string::npos) << more << ": " << said;
+    EXPECT_TRUE(taken().empty());
+  }
+  producer->start_run().finish({});
+  EXPECT_EQ(taken().size(), 1U);
 }
 
 }  // namespace
