@@ -25,7 +25,7 @@ Place Spooling::keep(const SpoolFrame& frame, bool parked) {
   if (!can_keep()) return {};
   if (!own_) {
     if (const auto error = open()) {
-      fail("cannot be used", error);
+      fail(writing_, "cannot be used", error);
       return {};
     }
   }
@@ -35,10 +35,10 @@ Place Spooling::keep(const SpoolFrame& frame, bool parked) {
   if (full_) return {};
   const auto ordinal = own_->append(frame, parked);
   if (!ordinal) {
-    fail("cannot be written", ordinal.error());
+    fail(writing_, "cannot be written", ordinal.error());
     return {};
   }
-  retry_in_ = std::chrono::seconds(0);
+  writing_.retry_in = std::chrono::seconds(0);
   return {.spool = own_.get(), .ordinal = *ordinal};
 }
 
@@ -54,21 +54,27 @@ std::uint64_t Spooling::file_bytes() const noexcept {
   return std::clamp<std::uint64_t>(settings_.limit_bytes / 16, 64 * 1024, 4 * 1024 * 1024);
 }
 
-void Spooling::fail(const std::string& doing, const DiskError& error) {
-  failing_ = true;
-  retry_in_ = std::clamp(retry_in_ * 2, kFirstRetry, kLastRetry);
-  retry_at_ = now_ + retry_in_;
-  if (told_at_ && now_ - *told_at_ < kTellEvery) return;
-  told_at_ = now_;
-  settings_.on_trouble("the spool " + settings_.folder.string() + " " + doing + " (" + error.message() +
-                       "): records are kept in memory alone until it can; make space there, or let this user write there");
+void Spooling::fail(Attempt& attempt, const std::string& what, const DiskError& error) {
+  attempt.refused = true;
+  attempt.retry_in = std::clamp(attempt.retry_in * 2, kFirstRetry, kLastRetry);
+  attempt.retry_at = now_ + attempt.retry_in;
+  if (attempt.told_at && now_ - *attempt.told_at < kTellEvery) return;
+  attempt.told_at = now_;
+  const std::string then = &attempt == &reading_
+                               ? "): what waits there is tried again"
+                               : "): records are kept in memory alone until it can; make space there, or let this user write there";
+  settings_.on_trouble("the spool " + settings_.folder.string() + " " + what + " (" + error.message() + then);
 }
 
 std::optional<Spooling::Stored> Spooling::next_parked() {
-  if (!own_ || failing_) return std::nullopt;
+  if (!own_ || reading_.refused) return std::nullopt;
   const auto frame = own_->read_next();
-  if (!frame) fail("cannot be read", frame.error());
-  if (!frame || !*frame) return std::nullopt;
+  if (!frame) {
+    fail(reading_, "cannot be read", frame.error());
+    return std::nullopt;
+  }
+  reading_.retry_in = std::chrono::seconds(0);
+  if (!*frame) return std::nullopt;
   return Stored{.place = {.spool = own_.get(), .ordinal = (*frame)->ordinal}, .frame = **frame};
 }
 
@@ -85,7 +91,9 @@ void Spooling::settle(const Place& place) {
 
 void Spooling::begin_step(Clock::time_point now) {
   now_ = now;
-  if (failing_ && now >= retry_at_) failing_ = false;
+  for (auto* attempt : {&writing_, &reading_}) {
+    if (now >= attempt->retry_at) attempt->refused = false;
+  }
   // A quarter must be free again: by then there is room for the largest record, and for more than one.
   if (full_ && bytes() + takeover_.bytes_beside() + settings_.limit_bytes / 4 <= settings_.limit_bytes) full_ = false;
 }

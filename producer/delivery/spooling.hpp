@@ -6,6 +6,7 @@
 #include "producer/delivery/spool.hpp"
 #include "producer/delivery/takeover.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -35,7 +36,7 @@ struct Place {
 /// A producer's own spool, opened when it is first needed and given up for a while when the disk refuses; and the others'.
 ///
 /// Without room or in trouble it keeps nothing: then the outbox goes on with its memory alone, and this tries again after
-/// 1 s, 2 s, ... 60 s.
+/// 1 s, 2 s, ... 60 s. Writing and reading fail apart: what is parked is read back from a disk that takes nothing more.
 /// Thread: one.
 class Spooling {
  public:
@@ -49,7 +50,7 @@ class Spooling {
   /// Puts a record on disk; `parked`: it will be read back from there. The place says whether it could.
   [[nodiscard]] Place keep(const SpoolFrame& frame, bool parked);
   /// False: keep() would not.
-  [[nodiscard]] bool can_keep() const noexcept { return !failing_ && !full_; }
+  [[nodiscard]] bool can_keep() const noexcept { return !writing_.refused && !full_; }
   /// Own records that must be read back before any other is sent.
   [[nodiscard]] bool has_parked() const noexcept { return own_ && own_->has_unread(); }
   /// The first of them. Valid until the next call of anything here; nothing when the disk does not give it now, or no more is left.
@@ -70,14 +71,23 @@ class Spooling {
   /// Writes down how far all is settled.
   void end_step() noexcept;
   /// When begin_step() will try again; max(): nothing fails.
-  [[nodiscard]] Clock::time_point next_attempt() const noexcept { return failing_ ? retry_at_ : Clock::time_point::max(); }
+  [[nodiscard]] Clock::time_point next_attempt() const noexcept { return std::min(writing_.next_attempt(), reading_.next_attempt()); }
 
   /// Of this producer's own.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return own_ ? own_->bytes() : 0; }
 
  private:
+  /// One thing that is asked of the disk, and when it is asked again after it was refused.
+  struct Attempt {
+    bool refused = false;
+    Clock::time_point retry_at{};
+    std::chrono::seconds retry_in{0};
+    std::optional<Clock::time_point> told_at;
+    [[nodiscard]] Clock::time_point next_attempt() const noexcept { return refused ? retry_at : Clock::time_point::max(); }
+  };
+
   DiskError open();
-  void fail(const std::string& doing, const DiskError& error);
+  void fail(Attempt& attempt, const std::string& what, const DiskError& error);
   [[nodiscard]] std::uint64_t file_bytes() const noexcept;
 
   const SpoolSettings settings_;
@@ -86,10 +96,8 @@ class Spooling {
   Takeover takeover_;
   Clock::time_point now_{};
   bool full_ = false;
-  bool failing_ = false;
-  Clock::time_point retry_at_{};
-  std::chrono::seconds retry_in_{0};
-  std::optional<Clock::time_point> told_at_;
+  Attempt writing_;
+  Attempt reading_;
 };
 
 }  // namespace runfold::delivery

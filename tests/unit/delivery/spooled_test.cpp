@@ -271,6 +271,36 @@ TEST_F(Spooled, WhereTheFolderCannotBeMadeMemoryServesAndItIsSaidOnce) {
   EXPECT_GT(rig->report().spool_bytes, 0U);
 }
 
+TEST_F(Spooled, ADiskThatRefusesWritesForGoodStillGivesBackWhatWasParked) {
+  auto rig = this->rig("a");
+  rig->cluster.acknowledge_by_itself(false);
+  RunAccount& run = rig->open("r");
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    rig->event(run, progress(i));
+    rig->step();
+  }
+  const runfold::test::SmallFiles refusing(0);
+  for (std::uint64_t i = 2000; i < 2010; ++i) {
+    rig->event(run, progress(i));
+    rig->step();
+  }
+  EXPECT_TRUE(rig->ledger.spool_refuses.load());
+  rig->cluster.acknowledge_by_itself(true);
+  rig->cluster.settle_all();
+  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();  // the clock stands: no write is tried again meanwhile
+  EXPECT_EQ(rig->report().acknowledged, 2010U);
+  for (std::uint64_t i = 2010; i < 2100; ++i) {
+    EXPECT_TRUE(rig->event(run, progress(i)));
+    rig->step(1s);
+    rig->step();
+    EXPECT_EQ(rig->report().acknowledged, i + 1);
+  }
+  EXPECT_EQ(progress_of(*rig, "r"), up_to(2100));
+  EXPECT_TRUE(rig->ledger.spool_refuses.load());
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr("cannot be written"));
+}
+
 TEST_F(Spooled, ParkedRecordsThatAreDamagedAreCountedAndTheRestIsSent) {
   auto rig = this->rig("a");
   rig->cluster.acknowledge_by_itself(false);
