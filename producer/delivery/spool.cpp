@@ -25,6 +25,16 @@ constexpr std::size_t kBufferBytes = 1024 * 1024;
 
 constexpr std::size_t kMarkBytes = 12;
 
+/// So often in turn a file's next record may not be readable before the file is given up.
+constexpr int kReadTries = 5;
+
+namespace errc = boost::system::errc;
+
+/// Of this process or its host, which says nothing about the file.
+bool is_shortage(const DiskError& error) noexcept {
+  return error == errc::too_many_files_open || error == errc::too_many_files_open_in_system || error == errc::not_enough_memory;
+}
+
 std::string file_name(std::uint64_t number) {
   char name[32];
   std::snprintf(name, sizeof name, "%010llu%s", static_cast<unsigned long long>(number), kEnding);
@@ -100,6 +110,9 @@ DiskResult<std::uint64_t> Spool::write(const SpoolFrame& frame) {
 }
 
 DiskError Spool::begin_file() {
+  if (!folder_.is_there()) {
+    if (const auto error = make_folder_anew()) return error;
+  }
   File file;
   file.number = next_number_;
   file.path = folder_.path() / file_name(file.number);
@@ -110,6 +123,19 @@ DiskError Spool::begin_file() {
   files_.push_back(std::move(file));
   if (files_.size() > 1) remove_if_done(std::prev(files_.end(), 2));
   return {};
+}
+
+DiskError Spool::make_folder_anew() {
+  auto folder = SpoolFolder::make(folder_.path());
+  if (!folder) return folder.error();
+  folder_ = std::move(*folder);
+  mark_ = SpoolFile();
+  marked_ = 0;
+  return {};
+}
+
+void Spool::leave_removed_file() noexcept {
+  if (written_.is_open() && written_.is_removed()) written_ = SpoolFile();
 }
 
 void Spool::drop_empty_file() {
@@ -131,9 +157,13 @@ DiskResult<std::optional<SpoolFrame>> Spool::read_next() {
       continue;
     }
     const auto got = read_at(file);
-    if (!got) return got.error();
+    if (!got) {
+      if (!give_up_unreadable(file, got.error())) return got.error();
+      continue;
+    }
+    failed_reads_ = 0;
     if (!got->frame) {
-      give_up_rest(file, got->damage);
+      give_up_damaged(file, got->damage);
       continue;
     }
     const SpoolFrame& frame = *got->frame;
@@ -176,13 +206,30 @@ DiskResult<Spool::Read> Spool::read_at(const File& file) {
   return Read{.frame = frame};
 }
 
-void Spool::give_up_rest(File& file, Damage damage) {
-  for (std::size_t i = 0; i < lost_.size(); ++i) lost_[i] += std::exchange(file.unread[i], 0);
+void Spool::give_up_damaged(File& file, Damage damage) {
   // The last file may break off where its writer was killed. Elsewhere somebody may want to look at it.
-  file.set_aside = damage == Damage::kWrong || std::next(reading_) != files_.end();
-  const std::string where = file.path.string() + (damage == Damage::kBreaksOff ? " breaks off at byte " : " is damaged at byte ");
-  options_.tell("the spool file " + where + std::to_string(read_to_) + ": what stands before is sent, the last " +
-                std::to_string(file.bytes - read_to_) + " bytes are lost" + (file.set_aside ? "; it is set aside as *.damaged" : ""));
+  const bool set_aside = damage == Damage::kWrong || std::next(reading_) != files_.end();
+  give_up_rest(file, damage == Damage::kBreaksOff ? "breaks off at byte " : "is damaged at byte ", set_aside);
+}
+
+bool Spool::give_up_unreadable(File& file, const DiskError& error) {
+  read_ = SpoolFile();
+  if (error == errc::no_such_file_or_directory) {
+    give_up_rest(file, "was removed when it was read to byte ", false);
+  } else if (!is_shortage(error) && ++failed_reads_ >= kReadTries) {
+    give_up_rest(file, "cannot be read (" + error.message() + ") from byte ", true);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Spool::give_up_rest(File& file, const std::string& what, bool set_aside) {
+  for (std::size_t i = 0; i < lost_.size(); ++i) lost_[i] += std::exchange(file.unread[i], 0);
+  file.set_aside = set_aside;
+  failed_reads_ = 0;
+  options_.tell("the spool file " + file.path.string() + " " + what + std::to_string(read_to_) + ": what stands before is sent, the last " +
+                std::to_string(file.bytes - read_to_) + " bytes are lost" + (set_aside ? "; it is set aside as *.damaged" : ""));
   read_to_ = file.bytes;
   if (&file == &files_.back()) written_ = SpoolFile();  // nothing is written behind that
 }

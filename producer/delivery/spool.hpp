@@ -25,7 +25,8 @@ using TellTrouble = std::function<void(const std::string&)>;
 /// A record is *unread* while only the disk has it, *out* while it is in memory and not settled. A file goes when nothing in
 /// it is unread or out. Beside the files lies the mark: the ordinal up to which all is settled, so that who takes the folder
 /// over sends little twice. A record that is not whole ends its file: all before it is given out, the loss is told, and a
-/// file that does not merely break off is set aside under another name.
+/// file that does not merely break off is set aside under another name. So does one that the disk will not give after some
+/// tries. Where somebody removes files, what was unread in them is lost, and told; a folder that is removed is made anew.
 /// Thread: one.
 class Spool {
  public:
@@ -47,10 +48,12 @@ class Spool {
 
   [[nodiscard]] bool has_unread() const noexcept;
   /// The first unread record, which is out from now on; its views are valid until the next call of anything here. Nothing
-  /// when none is left. Errors: of the system; then it is still unread.
+  /// when none is left. Errors: of the system, before it gives up on a file; then the record is still unread.
   [[nodiscard]] DiskResult<std::optional<SpoolFrame>> read_next();
   /// A record that was out is accounted for.
   void settle(std::uint64_t ordinal);
+  /// Writes no further into a file that somebody has removed. Call it now and then.
+  void leave_removed_file() noexcept;
   /// Writes the mark, if it has changed.
   void write_mark() noexcept;
 
@@ -83,9 +86,12 @@ class Spool {
 
   DiskResult<std::uint64_t> write(const SpoolFrame& frame);
   DiskError begin_file();
+  DiskError make_folder_anew();
   void drop_empty_file();
   DiskResult<Read> read_at(const File& file);
-  void give_up_rest(File& file, Damage damage);
+  void give_up_damaged(File& file, Damage damage);
+  bool give_up_unreadable(File& file, const DiskError& error);
+  void give_up_rest(File& file, const std::string& what, bool set_aside);
   void leave_file();
   void remove_if_done(At file);
   [[nodiscard]] bool is_read(const File& file) const noexcept;
@@ -104,6 +110,7 @@ class Spool {
   SpoolFile read_;  ///< *reading_, once something was read from it
   At reading_ = files_.end();
   std::uint64_t read_to_ = 0;
+  int failed_reads_ = 0;        ///< one after the other, of *reading_
   std::uint64_t last_out_ = 0;  ///< the highest ordinal that is or was out
   std::map<std::uint64_t, At> out_;
   Records lost_{};

@@ -55,14 +55,17 @@ DiskError SpoolFile::truncate(std::uint64_t size) noexcept {
   return {};
 }
 
+bool SpoolFile::is_removed() const noexcept {
+  struct stat about {};
+  return ::fstat(fd_, &about) == 0 && about.st_nlink == 0;
+}
+
 DiskError SpoolFile::lock() noexcept {
   namespace errc = boost::system::errc;
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     return errno == EWOULDBLOCK ? make_error_code(errc::device_or_resource_busy) : last_error();
   }
-  struct stat about {};
-  if (::fstat(fd_, &about) != 0) return last_error();
-  return about.st_nlink > 0 ? DiskError() : make_error_code(errc::no_such_file_or_directory);
+  return is_removed() ? make_error_code(errc::no_such_file_or_directory) : DiskError();
 }
 
 }  // namespace runfold::delivery

@@ -35,6 +35,8 @@ class SpoolFile {
   /// Reads what there is, up to `size` bytes.
   [[nodiscard]] DiskResult<std::size_t> read(std::uint64_t offset, char* to, std::size_t size) const noexcept;
   [[nodiscard]] DiskError truncate(std::uint64_t size) noexcept;
+  /// Somebody has removed it: what is written to it nobody will find.
+  [[nodiscard]] bool is_removed() const noexcept;
 
   /// Takes the lock that lasts as long as this is open. Errors: device_or_resource_busy when another has it;
   /// no_such_file_or_directory when its holder has removed the file.

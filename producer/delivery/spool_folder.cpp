@@ -64,6 +64,10 @@ std::vector<fs::path> SpoolFolder::files(const std::string& ending) const {
   return out;
 }
 
+bool SpoolFolder::is_there() const noexcept {
+  return ::access((path_ / "lock").c_str(), F_OK) == 0;
+}
+
 void SpoolFolder::remove() noexcept {
   // The lock goes while it is held: who has it open already sees that it holds nothing.
   ::unlink((path_ / "lock").c_str());

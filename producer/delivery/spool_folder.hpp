@@ -25,6 +25,8 @@ class SpoolFolder {
   /// The files in it whose names end so, in the order of their names.
   [[nodiscard]] std::vector<std::filesystem::path> files(const std::string& ending) const;
 
+  /// False once somebody has removed the folder, or what says that it is held.
+  [[nodiscard]] bool is_there() const noexcept;
   /// Removes it, if what else was in it is gone, and lets go of it.
   void remove() noexcept;
 

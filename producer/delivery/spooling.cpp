@@ -91,6 +91,7 @@ void Spooling::settle(const Place& place) {
 
 void Spooling::begin_step(Clock::time_point now) {
   now_ = now;
+  if (own_) own_->leave_removed_file();
   for (auto* attempt : {&writing_, &reading_}) {
     if (now >= attempt->retry_at) attempt->refused = false;
   }

@@ -232,6 +232,73 @@ TEST_F(SpoolTest, AFileThatIsDamagedInItsMiddleIsSetAsideAndTheNextOnesAreRead) 
   EXPECT_TRUE(said_.empty());
 }
 
+TEST_F(SpoolTest, AFileThatWasRemovedIsLostAloneAndSaidAndCounted) {
+  auto spool = open(64 * 1024);
+  append(*spool, 1, 5000);
+  const auto before = spool->unread_records();
+  fs::remove(path_ / "0000000002.spool");
+  const auto read = read_all(*spool);
+  EXPECT_LT(read.size(), 5000U);
+  EXPECT_EQ(read.front(), 1U);
+  EXPECT_EQ(read.back(), 5000U);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr("0000000002.spool was removed"));
+  std::uint64_t got = 0;
+  for (const auto number : read) got += number;
+  const auto lost = spool->take_lost();
+  EXPECT_EQ(lost[0] + lost[1], before[0] + before[1] - got);
+  for (const auto number : read) spool->settle(number);
+  EXPECT_TRUE(spool->finished());
+}
+
+TEST_F(SpoolTest, AFileThatCannotBeReadForOnceIsReadLater) {
+  auto spool = open();
+  append(*spool, 1, 10);
+  const fs::path file = only_file();
+  const fs::path elsewhere = folder_.path() / "elsewhere";
+  fs::rename(file, elsewhere);
+  fs::create_symlink(elsewhere, file);  // which is not followed
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(spool->read_next().has_value());
+  fs::rename(elsewhere, file);
+  EXPECT_EQ(read_all(*spool), up_to(10));
+  EXPECT_TRUE(said_.empty());
+}
+
+TEST_F(SpoolTest, AFileThatCannotBeReadForGoodIsSetAsideAfterSomeTries) {
+  auto spool = open(64 * 1024);
+  append(*spool, 1, 5000);
+  const fs::path first = path_ / "0000000001.spool";
+  const fs::path elsewhere = folder_.path() / "elsewhere";
+  fs::rename(first, elsewhere);
+  fs::create_symlink(elsewhere, first);
+  int tries = 0;
+  while (!spool->read_next()) ASSERT_LT(++tries, 10);
+  EXPECT_GT(tries, 1);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr(first.string() + " cannot be read"));
+  EXPECT_TRUE(fs::is_symlink(first.string() + ".damaged"));
+  const auto lost = spool->take_lost();
+  EXPECT_GT(lost[0] + lost[1], 0U);
+  EXPECT_EQ(read_all(*spool).back(), 5000U);
+}
+
+TEST_F(SpoolTest, AFolderThatWasRemovedIsMadeAnewAndHeldAgain) {
+  auto spool = open();
+  append(*spool, 1, 3, false);
+  fs::remove_all(path_.parent_path());
+  spool->leave_removed_file();
+  append(*spool, 4, 6, false);
+  EXPECT_EQ(SpoolFolder::take(path_).error(), boost::system::errc::device_or_resource_busy);
+  for (std::uint64_t i = 1; i <= 4; ++i) spool->settle(i);
+  spool.reset();
+  spool = open();
+  EXPECT_EQ(read_all(*spool), (std::vector<std::uint64_t>{5, 6}));
+  for (const std::uint64_t i : {5, 6}) spool->settle(i);
+  EXPECT_TRUE(said_.empty());
+  spool.reset();
+  EXPECT_FALSE(fs::exists(path_));
+}
+
 TEST_F(SpoolTest, WhatTheMarkSaysIsSettledIsNotReadAgain) {
   {
     auto spool = open();

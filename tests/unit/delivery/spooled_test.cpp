@@ -328,6 +328,65 @@ TEST_F(Spooled, ParkedRecordsThatAreDamagedAreCountedAndTheRestIsSent) {
   EXPECT_THAT(said_[0], HasSubstr("is damaged at byte"));
 }
 
+TEST_F(Spooled, AProducerOutlivesTheRemovalOfItsFolder) {
+  auto rig = this->rig("a");
+  rig->cluster.acknowledge_by_itself(false);
+  RunAccount& run = rig->open("r");
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    rig->event(run, progress(i));
+    rig->step();
+  }
+  fs::remove_all(spool_);
+  for (std::uint64_t i = 2000; i < 2100; ++i) EXPECT_TRUE(rig->event(run, progress(i)));
+  rig->step();
+  EXPECT_FALSE(rig->ledger.spool_refuses.load());
+  rig->cluster.acknowledge_by_itself(true);
+  rig->cluster.settle_all();
+  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();  // the clock stands: nothing waits to be tried again
+  const Report report = rig->report();
+  EXPECT_EQ(report.pending, 0U);
+  EXPECT_EQ(report.acknowledged + report.dropped.at(Channel::kEvents, Drop::kDeliveryTimeout), 2100U);
+  EXPECT_GE(report.acknowledged, 100U);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr("was removed"));
+
+  rig->cluster.acknowledge_by_itself(false);
+  for (std::uint64_t i = 2100; i < 2200; ++i) rig->event(run, progress(i));
+  end(*rig);
+  EXPECT_EQ(rig->report().kept, 100U);
+  auto next = this->rig("next");
+  next->event(next->open("own"), progress(0));
+  for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  EXPECT_EQ(next->report().taken_over, 100U);
+  EXPECT_EQ(progress_of(*next, "r").back(), 2199U);
+}
+
+TEST_F(Spooled, ParkedRecordsThatCanNoLongerBeReadAreGivenUpAndTheProducerGoesOn) {
+  auto rig = this->rig("a");
+  rig->cluster.acknowledge_by_itself(false);
+  RunAccount& run = rig->open("r");
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    rig->event(run, progress(i));
+    rig->step();
+  }
+  const fs::path file = spool_ / "producer-a" / "0000000001.spool";
+  fs::rename(file, folder_.path() / "elsewhere");
+  fs::create_symlink(folder_.path() / "elsewhere", file);
+  rig->cluster.acknowledge_by_itself(true);
+  rig->cluster.settle_all();
+  for (int i = 0; i < 60 && rig->report().pending > 0; ++i) rig->step(1s);
+  const Report report = rig->report();
+  EXPECT_EQ(report.pending, 0U);
+  EXPECT_GT(report.dropped.at(Channel::kEvents, Drop::kDeliveryTimeout), 0U);
+  EXPECT_EQ(report.acknowledged + report.dropped_records(), 2000U);
+  EXPECT_TRUE(rig->event(run, progress(2000)));
+  rig->step();
+  rig->step();
+  EXPECT_EQ(rig->report().acknowledged, report.acknowledged + 1);
+  EXPECT_THAT(said_, ::testing::Contains(HasSubstr("what waits there is tried again")));
+  EXPECT_THAT(said_, ::testing::Contains(HasSubstr("it is set aside")));
+}
+
 TEST_F(Spooled, DebugRecordsHeldBackOfARunWithoutAnEndAreLeftOnDiskToo) {
   {
     auto dead = rig("dead");
