@@ -58,6 +58,9 @@ class Spool {
   void write_mark() noexcept;
 
   [[nodiscard]] bool finished() const noexcept { return out_.empty() && !has_unread(); }
+  /// Some records are out.
+  [[nodiscard]] bool is_in_use() const noexcept { return !out_.empty(); }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
   /// What its files take on disk.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 

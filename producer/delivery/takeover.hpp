@@ -7,15 +7,18 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace runfold::delivery {
 
 /// Holds the folders that nobody holds any more, some at a time, and gives out their records, each folder's in its order.
 ///
-/// A folder goes when all in it is settled; what is not stays for the next producer. It looks again once a minute.
+/// A folder goes when all in it is settled; what is not stays for the next producer. One that cannot be read keeps no other
+/// back: this lets go of it, and tries it again after ten minutes. It looks for more once a minute.
 /// Thread: one.
 class Takeover {
  public:
@@ -29,9 +32,7 @@ class Takeover {
   /// Valid until the next call of anything here.
   [[nodiscard]] std::optional<Found> next(Clock::time_point now);
   /// False when next() has nothing until something is settled or a minute has passed.
-  [[nodiscard]] bool has_more() const noexcept {
-    return !stuck_ && (!looked_ || !paths_.empty() || (!held_.empty() && held_.back()->has_unread()));
-  }
+  [[nodiscard]] bool has_more() const noexcept { return !looked_ || !paths_.empty() || (!held_.empty() && held_.back()->has_unread()); }
   /// One that next() gave is accounted for.
   void settle(Spool& spool, std::uint64_t ordinal);
   void write_marks() noexcept;
@@ -41,16 +42,19 @@ class Takeover {
 
  private:
   bool look(Clock::time_point now);
-  void hold(const std::filesystem::path& path);
+  void hold(const std::filesystem::path& path, Clock::time_point now);
+  void let_go(const Spool& spool, const std::string& why, Clock::time_point now);
+  void drop_unused();
 
   const std::filesystem::path own_;
   const TellTrouble tell_;
   bool looked_ = false;
-  bool stuck_ = false;  ///< the last of held_ cannot be read
   Clock::time_point look_at_{};
   std::uint64_t bytes_beside_ = 0;
-  std::deque<std::filesystem::path> paths_;   ///< not tried yet
-  std::vector<std::unique_ptr<Spool>> held_;  ///< only the last has unread records
+  std::deque<std::filesystem::path> paths_;     ///< not tried yet
+  std::vector<std::unique_ptr<Spool>> held_;    ///< only the last has unread records
+  std::vector<std::unique_ptr<Spool>> let_go_;  ///< until nothing of them is out
+  std::map<std::filesystem::path, Clock::time_point> not_before_;
 };
 
 }  // namespace runfold::delivery

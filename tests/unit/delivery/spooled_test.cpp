@@ -228,6 +228,76 @@ TEST_F(Spooled, WhatATakeoverDoesNotGetDoneStaysForTheNextOne) {
   }
 }
 
+TEST_F(Spooled, AFolderThatCannotBeReadKeepsNoOtherFromBeingTakenOver) {
+  for (const std::string name : {"a", "b", "c"}) {
+    auto dead = rig(name);
+    dead->cluster.acknowledge_by_itself(false);
+    RunAccount& run = dead->open(name);
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+      dead->event(run, progress(i));
+      dead->step();
+    }
+    end(*dead);
+  }
+  const auto file = [this](const char* name) { return spool_ / name / "0000000001.spool"; };
+  const fs::path elsewhere = folder_.path() / "elsewhere";
+  for (const auto* name : {"producer-a", "producer-b"}) {
+    fs::rename(file(name), elsewhere.string() + name);
+    fs::create_symlink(elsewhere.string() + name, file(name));
+  }
+  auto next = rig("next");
+  next->event(next->open("own"), progress(0));
+  const auto settle = [&] {
+    for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  };
+  settle();
+  EXPECT_TRUE(next->dispatcher.settled());
+  EXPECT_EQ(progress_of(*next, "c"), up_to(2000));
+  ASSERT_EQ(said_.size(), 2U);
+  EXPECT_THAT(said_[0], HasSubstr("producer-a of an earlier producer cannot be read"));
+  for (int i = 0; i < 5; ++i) next->step(1min);
+  EXPECT_EQ(said_.size(), 2U);
+  fs::rename(elsewhere.string() + "producer-a", file("producer-a"));
+  next->step(6min);
+  settle();
+  EXPECT_EQ(progress_of(*next, "a"), up_to(2000));
+  EXPECT_EQ(next->report().taken_over, 4000U);
+  EXPECT_FALSE(fs::exists(spool_ / "producer-a"));
+  EXPECT_TRUE(fs::exists(spool_ / "producer-b"));
+  end(*next);
+}
+
+TEST_F(Spooled, ATakeoverThatComesToAnUnreadableFileSettlesWhatItHasSent) {
+  {
+    auto dead = rig("dead", 1024 * 1024);  // in files of 64 KiB
+    dead->cluster.acknowledge_by_itself(false);
+    RunAccount& run = dead->open("r");
+    for (std::uint64_t i = 0; i < 2000; ++i) {
+      dead->event(run, progress(i));
+      dead->step();
+    }
+    end(*dead);
+  }
+  const fs::path second = spool_ / "producer-dead" / "0000000002.spool";
+  const fs::path elsewhere = folder_.path() / "elsewhere";
+  fs::rename(second, elsewhere);
+  fs::create_symlink(elsewhere, second);
+  auto next = rig("next");
+  next->event(next->open("own"), progress(0));
+  for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  const auto before = next->report().taken_over;
+  EXPECT_GT(before, 0U);
+  EXPECT_LT(before, 2000U);
+  ASSERT_EQ(said_.size(), 1U);
+  fs::rename(elsewhere, second);
+  end(*next);
+  next = rig("last");
+  next->event(next->open("own"), progress(0));
+  for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  EXPECT_EQ(next->report().taken_over, 2000U - before);
+  EXPECT_EQ(progress_of(*next, "r").back(), 1999U);
+}
+
 TEST_F(Spooled, ASpoolThatIsFullLeavesTheRestToTheRingAndIsUsedAgainWhenThereIsRoom) {
   auto rig = this->rig("a", 256 * 1024);
   rig->cluster.acknowledge_by_itself(false);
