@@ -109,12 +109,12 @@ bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
   return false;
 }
 
-bool Delivery::finish(RunAccount& run, v1::SyncEvent completed) {
+bool Delivery::finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by) {
   if (run.finished.exchange(true, std::memory_order_acq_rel)) return settle(run, Channel::kEvents, {.dropped = Drop::kLate});
   if (auto clean = redact::redacted(*settings_.redactor, completed)) completed = std::move(*clean);
   // An end that is too large even when cut tells less, but it tells.
   if (!fit(completed, settings_.record_bytes)) completed.mutable_completed()->clear_error();
-  dispatcher_.finish(run, std::move(completed));
+  dispatcher_.finish(run, std::move(completed), told_by);
   return true;
 }
 

@@ -66,8 +66,9 @@ class Delivery {
   bool event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults);
   /// Counts a record that is not to be sent at all, for example because of a rate limit. Always false.
   bool refuse(RunAccount& run, Channel channel, Drop reason) noexcept;
-  /// Ends the run, once: sends `completed` with the totals. False when the run had ended before; then it is dropped.
-  bool finish(RunAccount& run, v1::SyncEvent completed);
+  /// Ends the run, once: sends `completed` with the totals, unless another tells it. False when the run had ended before; then it
+  /// is dropped.
+  bool finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by = ToldBy::kUs);
 
   /// Begins what close() does, and does not wait for it: nothing more is taken in, and what is gathered leaves at once.
   void begin_close(std::chrono::milliseconds limit);

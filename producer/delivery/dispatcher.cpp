@@ -47,18 +47,18 @@ RunAccount& Dispatcher::open(RunDescription description) {
   return run;
 }
 
-void Dispatcher::finish(RunAccount& run, v1::SyncEvent completed) {
+void Dispatcher::finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by) {
   {
     const std::lock_guard lock(mutex_);
     if (shut_ || finishing_runs_.load(std::memory_order_relaxed) >= kMaxFinishingRuns) {
       run.end_unsent = true;
       const Drop reason = shut_ ? Drop::kLate : Drop::kQueueFull;
-      if (!run.about.ends_elsewhere) ledger_.refused.at(Channel::kEvents, reason).fetch_add(1, std::memory_order_release);
+      if (told_by == ToldBy::kUs) ledger_.refused.at(Channel::kEvents, reason).fetch_add(1, std::memory_order_release);
       return;
     }
     finishing_runs_.fetch_add(1, std::memory_order_relaxed);
-    if (!run.about.ends_elsewhere) ledger_.made.fetch_add(1, std::memory_order_release);
-    finished_.push_back({.run = &run, .behind = ring_.head(), .completed = std::move(completed)});
+    if (told_by == ToldBy::kUs) ledger_.made.fetch_add(1, std::memory_order_release);
+    finished_.push_back({.run = &run, .behind = ring_.head(), .completed = std::move(completed), .told_by = told_by});
     notices_.store(true, std::memory_order_release);
   }
   sleeper_.wake(Urgency::kControl);
@@ -221,7 +221,7 @@ void Dispatcher::complete_runs(const Now& now) {
     if (run.batch.records > 0) send_batch(run);
     run.completed = true;
     finishing_runs_.fetch_sub(1, std::memory_order_relaxed);
-    if (run.about.ends_elsewhere) continue;
+    if (ending.told_by == ToldBy::kAnother) continue;
     completed.clear_totals();
     ++run.last_sequence(Channel::kEvents);  // the totals include the event that carries them
     for (const auto channel : kChannels) *completed.add_totals() = run.totals(channel);
@@ -351,7 +351,7 @@ void Dispatcher::abandon(const Now& now) {
   ring_.publish();
   while (recorder_.any() != nullptr) recorder_.let_go(*recorder_.any(), Drop::kDeliveryTimeout);
   while (!open_batches_.empty()) send_batch(*open_batches_.front());
-  std::erase_if(finishing_, [](const Finishing& ending) { return ending.run->about.ends_elsewhere; });
+  std::erase_if(finishing_, [](const Finishing& ending) { return ending.told_by == ToldBy::kAnother; });
   for (const auto& ending : finishing_) give_up(*ending.run, Channel::kEvents, Drop::kDeliveryTimeout, 1);
   finishing_.clear();
   outbox_.abandon();

@@ -65,7 +65,7 @@ class Dispatcher {
   [[nodiscard]] RunAccount& open(RunDescription description);
   /// Ends a run: `completed` is sent behind all that was queued for it, with the totals filled in. It does not go through
   /// the ring, so a full ring does not lose it.
-  void finish(RunAccount& run, v1::SyncEvent completed);
+  void finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by = ToldBy::kUs);
   /// The caller will not use the run again.
   void release(RunAccount& run) noexcept;
 
@@ -86,6 +86,7 @@ class Dispatcher {
     RunAccount* run;
     std::uint64_t behind;  ///< the ring's position that must be passed first
     v1::SyncEvent completed;
+    ToldBy told_by;
   };
 
   void take_notices(const Now& now);

@@ -19,6 +19,9 @@
 
 namespace runfold::delivery {
 
+/// Who tells a run's end. Another: then what is left of the run is settled, and no Completed is sent.
+enum class ToldBy : std::uint8_t { kUs, kAnother };
+
 /// Who speaks, and in which trace.
 struct RunDescription {
   std::string run_id = {};
@@ -32,8 +35,6 @@ struct RunDescription {
   std::string tracestate = {};
   /// 0: this run sends no heartbeats of its own.
   std::chrono::milliseconds heartbeat_interval{0};
-  /// Somebody else tells its end: what is left of it is settled then, and no Completed is sent.
-  bool ends_elsewhere = false;
   /// How much of its debug records is held back until an error follows; 0: none is ever sent. Absent: they are sent as they come.
   std::optional<std::size_t> recorder_bytes = {};
 };

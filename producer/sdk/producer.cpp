@@ -232,10 +232,7 @@ Run Producer::start_run(RunOptions options) {
   if (impl_->settings.redactor->holds_registered(description.tracestate)) description.tracestate.clear();
 
   if (!options.joined && impl_->delivery) about.agent = SurroundingAgent::of_run(description.run_id, description.attempt);
-  if (about.agent) {
-    description.ends_elsewhere = true;
-    description.heartbeat_interval = std::chrono::milliseconds(0);
-  }
+  if (about.agent) description.heartbeat_interval = std::chrono::milliseconds(0);
   about.redactor = impl_->settings.redactor;
   about.joined = options.joined;
   about.site_rate = impl_->settings.site_rate;

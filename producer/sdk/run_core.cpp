@@ -67,13 +67,17 @@ void RunCore::start(v1::SyncEvent started) {
   tell(std::move(started));
 }
 
-// What the agent does not know of the end is what the connector says of it.
-void RunCore::tell_agent(const v1::SyncEvent& completed) const {
+// What the agent does not know of the end is what the connector says of it. One that may have got it would be contradicted by a
+// second Completed, which knows no exit code; for one that has not got it nobody else would say how the run went.
+delivery::ToldBy RunCore::tell_agent(const v1::SyncEvent& completed) const {
   const auto failure = about_.agent->take_end(redact::redacted(redactor(), completed).value_or(completed));
-  if (!failure) return;
-  print_line_if_writable(
-      std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-      "Runfold: the agent of run " + about_.description.run_id + " was not told how it ended, so the exit code decides: " + *failure);
+  if (!failure) return delivery::ToldBy::kAnother;
+  print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
+                         "Runfold: the agent of run " + about_.description.run_id +
+                             (failure->for_certain ? " did not take its end, so this process tells it: "
+                                                   : " may not know how it ended; then what it sees of the process decides: ") +
+                             failure->why);
+  return failure->for_certain ? delivery::ToldBy::kUs : delivery::ToldBy::kAnother;
 }
 
 bool RunCore::emit(const v1::SyncEvent& event, std::string_view traceparent) {
@@ -148,17 +152,19 @@ SiteLimits::Verdict RunCore::judge(const std::source_location& site) {
 }
 
 bool RunCore::finish(v1::SyncEvent completed) {
+  // Not delivery's to decide: while the first one is told to the agent, a second one must not come before it.
   const bool ended_before = finished_.exchange(true, std::memory_order_acq_rel);
-  if (account_ == nullptr && (ended_before || !about_.on_event)) return !ended_before;
+  if (ended_before) return account_ != nullptr && delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kLate);
+  if (account_ == nullptr && !about_.on_event) return true;
   if (!completed.completed().has_duration() && !about_.joined) {
     set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
   }
   fill(completed, traceparent());
   v1::SyncEvent told;
   if (about_.on_event) told = completed;
-  if (about_.agent && !ended_before) tell_agent(completed);
-  const bool taken = account_ == nullptr || delivery_->finish(*account_, std::move(completed));
-  if (!ended_before) tell(std::move(told));
+  const auto told_by = about_.agent ? tell_agent(completed) : delivery::ToldBy::kUs;
+  const bool taken = account_ == nullptr || delivery_->finish(*account_, std::move(completed), told_by);
+  tell(std::move(told));
   return taken;
 }
 

@@ -74,7 +74,8 @@ class RunCore {
   bool finish(v1::SyncEvent completed);
 
  private:
-  void tell_agent(const v1::SyncEvent& completed) const;
+  /// Who tells Kafka of the end: the agent, unless it certainly has not got it.
+  [[nodiscard]] delivery::ToldBy tell_agent(const v1::SyncEvent& completed) const;
   void fill(v1::SyncEvent& event, std::string_view traceparent) const;
   /// Where this thread is, if in this run.
   [[nodiscard]] const Place* here() const noexcept;

@@ -10,8 +10,16 @@
 
 namespace runfold {
 
+/// Why an agent did not say that it took an end.
+struct NotTaken {
+  /// One sentence.
+  std::string why;
+  /// It has not got it: it refused whose end it is, or nothing answers at its address. Else it may have.
+  bool for_certain = false;
+};
+
 /// Who begins a run ends it: runfold exec tells Started, heartbeats and Completed of its command's run, because it alone knows
-/// how the process ended. A producer in that process tells it what it knows of the end.
+/// how the process ended, and runfold agent those of its jobs' runs. A producer in that process tells it what it knows of the end.
 ///
 /// Thread: any.
 class SurroundingAgent {
@@ -20,11 +28,11 @@ class SurroundingAgent {
   /// RUNFOLD_ATTEMPT) is another one.
   [[nodiscard]] static std::optional<SurroundingAgent> of_run(std::string_view run_id, std::uint32_t attempt);
 
-  /// Hands over a Completed without secrets. Waits for the answer, at most 2 s. Returns why it was not taken; absent: it was.
-  [[nodiscard]] std::optional<std::string> take_end(const v1::SyncEvent& completed) const noexcept;
+  /// Hands over a Completed without secrets. Waits for the answer, at most 2 s. Absent: it was taken.
+  [[nodiscard]] std::optional<NotTaken> take_end(const v1::SyncEvent& completed) const noexcept;
 
  private:
-  [[nodiscard]] std::optional<std::string> hand_over(const v1::SyncEvent& completed) const;
+  [[nodiscard]] std::optional<NotTaken> hand_over(const v1::SyncEvent& completed) const;
 
   std::string intake_url_;
   std::string token_;
