@@ -23,7 +23,8 @@ namespace {
 constexpr const char* kFooter = R"help(
 Serves until SIGTERM or SIGINT; a second one ends it at once. A job registers, and gets a run and a token of its own:
 
-  eval "$(curl -fsS -H "Authorization: Bearer $(cat TOKEN_FILE)" -H 'Accept: text/plain' \
+  eval "$(printf 'header = "Authorization: Bearer %s"' "$(cat TOKEN_FILE)" |
+          curl -K - -fsS -H 'Accept: text/plain' \
           -d "{\"connector\": \"invoices\", \"os_pid\": $$}" http://127.0.0.1:8731/v1/jobs)"
   runfold log "Fetched 42 invoices"          or POST $RUNFOLD_INTAKE_URL/v1/job/log
   runfold emit completed --result success    or POST $RUNFOLD_INTAKE_URL/v1/events; it ends the run

@@ -7,9 +7,16 @@
 set -eu
 file=$1
 
+# curl_as TOKEN ARGUMENT...: the token goes by stdin, for every user of a host can read what programs' arguments are.
+curl_as() {
+  token=$1
+  shift
+  printf 'header = "Authorization: Bearer %s"' "$token" | curl -K - -fsS --max-time 5 "$@"
+}
+
 # The agent sees this process ($$): while it lives the run has heartbeats, and should it die, the run is an error.
 register() {
-  curl -fsS --max-time 5 -H "Authorization: Bearer $RUNFOLD_AGENT_TOKEN" -H 'Accept: text/plain' \
+  curl_as "$RUNFOLD_AGENT_TOKEN" -H 'Accept: text/plain' \
     -d "{\"connector\": \"count-lines\", \"os_pid\": $$}" "$RUNFOLD_AGENT_URL/v1/jobs"
 }
 [ -z "${RUNFOLD_AGENT_URL:-}" ] || eval "$(register || true)"
@@ -17,7 +24,7 @@ register() {
 # tell PATH BODY: what cannot be told must not stop the work.
 tell() {
   [ -n "${RUNFOLD_INTAKE_URL:-}" ] || return 0
-  curl -fsS --max-time 5 -o /dev/null -H "Authorization: Bearer $RUNFOLD_INTAKE_TOKEN" -d "$2" "$RUNFOLD_INTAKE_URL$1" || true
+  curl_as "$RUNFOLD_INTAKE_TOKEN" -o /dev/null -d "$2" "$RUNFOLD_INTAKE_URL$1" || true
 }
 
 tell /v1/events '{"step_started": {"step_id": "count"}}'

@@ -22,8 +22,9 @@ namespace {
 
 /// An unfinished line, or trace, that has been quiet this long is recorded as far as it goes.
 constexpr int kQuietMs = 1000;
-/// As much as the kernel lets a pipe hold without privileges: whoever writes and whoever reads then wait less for each other.
-constexpr int kPipeBytes = 1024 * 1024;
+/// Of stdout: whoever writes and whoever reads then wait less for each other. Four times what a pipe holds by itself, and not more:
+/// all pipes of a user together have a bound of 64 MiB, beyond which each new one is tiny.
+constexpr int kPipeBytes = 256 * 1024;
 constexpr std::size_t kReadBytes = 128 * 1024;
 
 LineSplitter::WholeUntil whole_until(std::shared_ptr<const redact::Redactor> redactor) {
@@ -59,8 +60,8 @@ Capture::Capture(Descriptor from, Descriptor wake, CaptureOptions options, OnRec
       records_(options_.stream, options_.line_bytes, std::move(on_record), options_.redactor),
       splitter_(
           options_.line_bytes, [this](const OutputLine& line) { records_.add(line, arrived_); }, whole_until(options_.redactor)) {
-  static_cast<void>(::fcntl(from_.get(), F_SETPIPE_SZ, kPipeBytes));  // refused, it holds what it holds
   if (!options_.limits) return;
+  static_cast<void>(::fcntl(from_.get(), F_SETPIPE_SZ, kPipeBytes));  // refused, it holds what it holds
   ends_.emplace(
       *options_.limits, [this](std::string_view bytes) { splitter_.feed(bytes); }, [this](const HeadAndTail::Gap& gap) { record_gap(gap); },
       cut_off(options_.redactor));
