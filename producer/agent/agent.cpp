@@ -105,6 +105,7 @@ void Service::close() {
     warn(std::to_string(report.kept) + " records wait in the spool " + options_.settings.spool_folder +
          "; the next runfold with this spool sends them");
   }
+  if (const auto lost = what_was_lost_of_earlier(report, options_.settings.spool_folder)) warn(*lost);
   const std::string servers = options_.settings.kafka.get("bootstrap.servers").value_or("");
   if (const auto lost = what_was_lost(report, "records did not reach Kafka at " + servers)) warn(*lost);
 }

@@ -180,6 +180,7 @@ void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecO
     warn(std::to_string(report.kept) + " of " + std::to_string(report.emitted) + " records of run " + run_id + " are kept in " +
          options.settings.spool_folder + "; the next runfold with this spool sends them");
   }
+  if (const auto lost = what_was_lost_of_earlier(report, options.settings.spool_folder)) warn(*lost);
   if (const auto lost = what_was_lost(report, "records of run " + run_id + " did not reach Kafka at " + servers)) warn(*lost);
 }
 

@@ -92,6 +92,8 @@ struct Report {
   std::uint64_t kept = 0;
   /// Of dead producers, found in the spool: what Kafka has confirmed to this one. No part of the sum.
   std::uint64_t taken_over = 0;
+  /// Of dead producers too: what Kafka has refused, and is lost. No part of the sum.
+  std::uint64_t inherited_lost = 0;
   /// What this producer has on disk.
   std::uint64_t spool_bytes = 0;
   Drops dropped;
@@ -111,6 +113,7 @@ struct Ledger {
   ByChannel<std::atomic<std::uint64_t>> acknowledged;
   std::atomic<std::uint64_t> kept{0};
   std::atomic<std::uint64_t> taken_over{0};
+  std::atomic<std::uint64_t> inherited_lost{0};
   std::atomic<std::uint64_t> spool_bytes{0};
   /// There is a spool and it takes nothing now: a full ring is its doing.
   std::atomic<bool> spool_refuses{false};
@@ -124,6 +127,7 @@ struct Ledger {
   [[nodiscard]] Report report(RingRecords in_ring) const {
     Report out;
     out.taken_over = taken_over.load(std::memory_order_relaxed);
+    out.inherited_lost = inherited_lost.load(std::memory_order_relaxed);
     out.spool_bytes = spool_bytes.load(std::memory_order_relaxed);
     out.kept = kept.load(std::memory_order_acquire);
     std::uint64_t settled = out.kept;

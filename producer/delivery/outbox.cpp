@@ -169,15 +169,14 @@ void Outbox::on_error(const kafka::Error& error) {
 Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {
   Parcel& parcel = at->second;
   if (spooling_ && spooling_->is_inherited(parcel.place)) {
-    if (error == nullptr) ledger_.taken_over.fetch_add(parcel.records, std::memory_order_relaxed);
-    if (error != nullptr && options_.on_trouble) options_.on_trouble(*error);
+    settle_inherited(parcel, error);
   } else if (error == nullptr) {
     ledger_.acknowledged[parcel.channel].fetch_add(parcel.records, std::memory_order_release);
   } else {
     give_up(parcel.run, parcel.channel, drop_reason(error->code), parcel.records);
   }
   if (error == nullptr) reached_ = true;
-  if (spooling_) spooling_->settle(parcel.place);
+  if (spooling_ && !spooling_->is_inherited(parcel.place)) spooling_->settle(parcel.place);
   if (parcel.run != nullptr) --parcel.run->in_flight;
   bytes_ -= cost(parcel);
   spare(std::move(parcel));

@@ -128,6 +128,7 @@ class Outbox {
   bool read_back();
   void count_lost();
   void take_over();
+  void settle_inherited(const Parcel& parcel, const kafka::Error* error);
   [[nodiscard]] Parcel parcel_of(const Spooling::Stored& stored, RunAccount* run);
   Waiting::iterator wait(std::uint64_t token, Parcel parcel);
   void leave_on_disk();

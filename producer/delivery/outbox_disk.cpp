@@ -83,6 +83,15 @@ void Outbox::take_over() {
   }
 }
 
+void Outbox::settle_inherited(const Parcel& parcel, const kafka::Error* error) {
+  if (error != nullptr && options_.on_trouble) options_.on_trouble(*error);
+  // Another producer may have the rights that this one lacks.
+  if (error != nullptr && error->code == kafka::Errc::kUnauthorised) return spooling_->put_back(parcel.place);
+  auto& count = error == nullptr ? ledger_.taken_over : ledger_.inherited_lost;
+  count.fetch_add(parcel.records, std::memory_order_relaxed);
+  spooling_->settle(parcel.place);
+}
+
 void Outbox::leave_on_disk() {
   std::uint64_t kept = 0;
   for (const auto records : spooling_->parked_records()) kept += records;

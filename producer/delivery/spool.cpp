@@ -275,6 +275,11 @@ void Spool::settle(std::uint64_t ordinal) {
   remove_if_done(file);
 }
 
+void Spool::put_back(std::uint64_t ordinal) {
+  assert(out_.contains(ordinal));
+  if (out_.contains(ordinal)) ++put_back_;
+}
+
 Spool::Records Spool::unread_records() const noexcept {
   Records sum{};
   for (const auto& file : files_) {

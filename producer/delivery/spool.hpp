@@ -52,14 +52,16 @@ class Spool {
   [[nodiscard]] DiskResult<std::optional<SpoolFrame>> read_next();
   /// A record that was out is accounted for.
   void settle(std::uint64_t ordinal);
+  /// A record that was out is neither read again here nor settled: it stays on disk for who has this folder next.
+  void put_back(std::uint64_t ordinal);
   /// Writes no further into a file that somebody has removed. Call it now and then.
   void leave_removed_file() noexcept;
   /// Writes the mark, if it has changed.
   void write_mark() noexcept;
 
   [[nodiscard]] bool finished() const noexcept { return out_.empty() && !has_unread(); }
-  /// Some records are out.
-  [[nodiscard]] bool is_in_use() const noexcept { return !out_.empty(); }
+  /// Some records are out, and not put back.
+  [[nodiscard]] bool is_in_use() const noexcept { return out_.size() > put_back_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
   /// What its files take on disk.
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
@@ -116,6 +118,7 @@ class Spool {
   int failed_reads_ = 0;        ///< one after the other, of *reading_
   std::uint64_t last_out_ = 0;  ///< the highest ordinal that is or was out
   std::map<std::uint64_t, At> out_;
+  std::size_t put_back_ = 0;  ///< those of out_ that stay so
   Records lost_{};
 
   SpoolFile mark_;

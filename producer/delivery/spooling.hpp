@@ -66,6 +66,8 @@ class Spooling {
 
   /// The record is accounted for.
   void settle(const Place& place);
+  /// One of a dead producer that Kafka takes from another than this one: it stays on disk.
+  void put_back(const Place& place) { takeover_.put_back(*place.spool, place.ordinal, now_); }
   /// Tries again what has failed, if it is time.
   void begin_step(Clock::time_point now);
   /// Writes down how far all is settled.

@@ -72,6 +72,12 @@ void Takeover::settle(Spool& spool, std::uint64_t ordinal) {
   drop_unused();
 }
 
+void Takeover::put_back(Spool& spool, std::uint64_t ordinal, Clock::time_point now) {
+  spool.put_back(ordinal);
+  let_go(spool, "is refused by Kafka for want of rights", now);
+  drop_unused();
+}
+
 void Takeover::write_marks() noexcept {
   for (const auto& spool : held_) spool->write_mark();
 }

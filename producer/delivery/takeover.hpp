@@ -18,7 +18,8 @@ namespace runfold::delivery {
 /// Holds the folders that nobody holds any more, some at a time, and gives out their records, each folder's in its order.
 ///
 /// A folder goes when all in it is settled; what is not stays for the next producer. One that cannot be read keeps no other
-/// back: this lets go of it, and tries it again after ten minutes. It looks for more once a minute.
+/// back, nor does one whose records are put back: this lets go of it, and tries it again after ten minutes. It looks for more
+/// once a minute.
 /// Thread: one.
 class Takeover {
  public:
@@ -35,6 +36,8 @@ class Takeover {
   [[nodiscard]] bool has_more() const noexcept { return !looked_ || !paths_.empty() || (!held_.empty() && held_.back()->has_unread()); }
   /// One that next() gave is accounted for.
   void settle(Spool& spool, std::uint64_t ordinal);
+  /// One that next() gave stays on disk, and with it all behind it.
+  void put_back(Spool& spool, std::uint64_t ordinal, Clock::time_point now);
   void write_marks() noexcept;
   /// What others have on disk, as of the last look.
   [[nodiscard]] std::uint64_t bytes_beside() const noexcept { return bytes_beside_; }

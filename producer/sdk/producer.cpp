@@ -83,6 +83,7 @@ ProducerReport to_report(const delivery::Report& report, const kafka::TopicNames
                      .dropped = {},
                      .topics = {},
                      .taken_over = report.taken_over,
+                     .inherited_lost = report.inherited_lost,
                      .spool_bytes = report.spool_bytes};
   for (const auto channel : delivery::kChannels) {
     auto& topic = out.topics[channel == delivery::Channel::kEvents ? topics.events : topics.logs];
@@ -147,6 +148,11 @@ std::optional<std::string> what_was_lost(const ProducerReport& report, std::stri
   const std::uint64_t lost = needed - report.acknowledged - report.kept;
   if (lost == 0) return std::nullopt;
   return std::to_string(lost) + " of " + std::to_string(needed) + " " + std::string(said) + " (" + reasons + ")";
+}
+
+std::optional<std::string> what_was_lost_of_earlier(const ProducerReport& report, const std::string& spool_folder) {
+  if (report.inherited_lost == 0) return std::nullopt;
+  return std::to_string(report.inherited_lost) + " records that earlier ones left in " + spool_folder + " are lost: Kafka refused them";
 }
 
 std::vector<std::string_view> drop_reasons() {

@@ -39,13 +39,18 @@ struct ProducerReport {
   };
   std::map<std::string, Topic> topics;  ///< by name: the topics of events and of logs
 
-  std::uint64_t taken_over = 0;   ///< no part of emitted: left in the spool by earlier producers, sent and confirmed
-  std::uint64_t spool_bytes = 0;  ///< what this producer has on disk
+  std::uint64_t taken_over = 0;      ///< no part of emitted: left in the spool by earlier producers, sent and confirmed
+  std::uint64_t inherited_lost = 0;  ///< no part of emitted either: left there by earlier producers, and refused by Kafka
+  std::uint64_t spool_bytes = 0;     ///< what this producer has on disk
 };
 
 /// How much did not reach Kafka and why: "3 of 240 SAID (delivery_timeout 3)", `said` being what is told of them, for example
 /// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed, or the spool keeps it.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
+
+/// The same of what earlier producers had left in the spool: "3 records that earlier ones left in FOLDER are lost: Kafka refused
+/// them".
+[[nodiscard]] std::optional<std::string> what_was_lost_of_earlier(const ProducerReport& report, const std::string& spool_folder);
 
 /// Every reason that a report may name, but not_needed.
 [[nodiscard]] std::vector<std::string_view> drop_reasons();

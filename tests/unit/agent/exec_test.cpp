@@ -443,6 +443,26 @@ TEST_F(ExecTest, WithASpoolItKeepsWhatARefusingKafkaDoesNotTakeAndTheNextOneSend
   EXPECT_TRUE(std::filesystem::is_empty(options_.settings.spool_folder));
 }
 
+TEST_F(ExecTest, WithASpoolItSaysWhatKafkaRefusedOfEarlierRuns) {
+  const UnansweredAddress nobody(UnansweredAddress::Kind::kRefuses);
+  options_.settings.spool_folder = (folder_.path() / "spool").string();
+  options_.make_client = {};
+  ASSERT_TRUE(options_.settings.kafka.set("bootstrap.servers", nobody.text()).has_value());
+  EXPECT_EQ(run_shell("echo first"), 0);
+
+  options_.make_client = kafka_.factory();
+  kafka_.judge_by([](const FakeKafka::Record& record) -> std::optional<kafka::Error> {
+    if (record.key == "run-1") return test::trouble(kafka::Errc::kTooLarge, "too large");
+    return std::nullopt;
+  });
+  options_.run.run_id = "run-2";
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(run_shell("echo second"), 0);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("3 records that earlier ones left in " + options_.settings.spool_folder + " are lost"), std::string::npos) << said;
+  EXPECT_EQ(said.find("did not reach"), std::string::npos) << said;
+}
+
 class ExecWithNoKafkaThere : public ExecTest, public ::testing::WithParamInterface<UnansweredAddress::Kind> {};
 
 TEST_P(ExecWithNoKafkaThere, ChangesNothingForTheCommand) {

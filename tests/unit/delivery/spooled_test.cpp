@@ -53,6 +53,17 @@ class Spooled : public ::testing::Test {
     for (std::uint64_t i = 0; i < count; ++i) out.push_back(i);
     return out;
   }
+  /// The folder of a dead producer, with events of a run of its name in it.
+  void leave(const std::string& name, std::uint64_t events) {
+    auto dead = rig(name);
+    dead->cluster.acknowledge_by_itself(false);
+    RunAccount& run = dead->open(name);
+    for (std::uint64_t i = 0; i < events; ++i) {
+      dead->event(run, progress(i));
+      dead->step();
+    }
+    end(*dead);
+  }
   bool spool_is_empty() const { return !fs::exists(spool_) || fs::is_empty(spool_); }
 
   runfold::test::TemporaryFolder folder_;
@@ -229,16 +240,7 @@ TEST_F(Spooled, WhatATakeoverDoesNotGetDoneStaysForTheNextOne) {
 }
 
 TEST_F(Spooled, AFolderThatCannotBeReadKeepsNoOtherFromBeingTakenOver) {
-  for (const std::string name : {"a", "b", "c"}) {
-    auto dead = rig(name);
-    dead->cluster.acknowledge_by_itself(false);
-    RunAccount& run = dead->open(name);
-    for (std::uint64_t i = 0; i < 2000; ++i) {
-      dead->event(run, progress(i));
-      dead->step();
-    }
-    end(*dead);
-  }
+  for (const auto* name : {"a", "b", "c"}) leave(name, 2000);
   const auto file = [this](const char* name) { return spool_ / name / "0000000001.spool"; };
   const fs::path elsewhere = folder_.path() / "elsewhere";
   for (const auto* name : {"producer-a", "producer-b"}) {
@@ -296,6 +298,79 @@ TEST_F(Spooled, ATakeoverThatComesToAnUnreadableFileSettlesWhatItHasSent) {
   for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
   EXPECT_EQ(next->report().taken_over, 2000U - before);
   EXPECT_EQ(progress_of(*next, "r").back(), 1999U);
+}
+
+TEST_F(Spooled, WhatKafkaRefusesOfADeadProducersRecordsIsCounted) {
+  leave("dead", 300);
+  auto next = rig("next");
+  int turn = 0;
+  next->cluster.judge_by([&turn](const runfold::test::FakeKafka::Record& record) -> std::optional<kafka::Error> {
+    if (record.key == "dead" && ++turn % 3 == 0) return runfold::test::trouble(kafka::Errc::kTooLarge, "too large");
+    return std::nullopt;
+  });
+  next->event(next->open("own"), progress(0));
+  for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  EXPECT_EQ(next->report().taken_over, 200U);
+  EXPECT_EQ(next->report().inherited_lost, 100U);
+  EXPECT_EQ(next->report().dropped_records(), 0U);
+  EXPECT_EQ(next->troubles.size(), 100U);
+  end(*next);
+  next.reset();
+  EXPECT_TRUE(spool_is_empty());
+}
+
+TEST_F(Spooled, WhatKafkaRefusesForWantOfRightsWaitsForThem) {
+  leave("forbidden", 2000);
+  leave("permitted", 2000);
+  auto next = rig("next");
+  next->cluster.judge_by([](const runfold::test::FakeKafka::Record& record) -> std::optional<kafka::Error> {
+    if (record.key == "forbidden") return runfold::test::trouble(kafka::Errc::kUnauthorised, "no rights");
+    return std::nullopt;
+  });
+  next->event(next->open("own"), progress(0));
+  const auto settle = [&] {
+    for (int i = 0; i < 1000 && !next->dispatcher.settled(); ++i) next->step();
+  };
+  settle();
+  EXPECT_TRUE(next->dispatcher.settled());
+  EXPECT_EQ(progress_of(*next, "permitted"), up_to(2000));
+  EXPECT_EQ(next->report().taken_over, 2000U);
+  EXPECT_EQ(next->report().inherited_lost, 0U);
+  ASSERT_EQ(said_.size(), 1U);
+  EXPECT_THAT(said_[0], HasSubstr("producer-forbidden of an earlier producer is refused by Kafka for want of rights"));
+  next->cluster.judge_by({});
+  next->step(11min);
+  settle();
+  EXPECT_EQ(progress_of(*next, "forbidden"), up_to(2000));
+  EXPECT_EQ(next->report().taken_over, 4000U);
+  end(*next);
+  next.reset();
+  EXPECT_TRUE(spool_is_empty());
+}
+
+TEST_F(Spooled, WhatIsRefusedForWantOfRightsAfterItWasHandedOverStaysForTheNextProducer) {
+  leave("dead", 300);
+  auto next = rig("next");
+  next->cluster.acknowledge_by_itself(false);
+  next->event(next->open("own"), progress(0));
+  next->step();
+  next->cluster.settle_one();
+  next->step();
+  EXPECT_GT(next->cluster.in_flight(), 10U);
+  for (int i = 0; i < 5; ++i) next->cluster.settle_one();
+  next->cluster.settle_one(runfold::test::trouble(kafka::Errc::kUnauthorised, "no rights"));
+  next->step();
+  EXPECT_EQ(next->report().taken_over, 5U);
+  EXPECT_EQ(SpoolFolder::take(spool_ / "producer-dead").error(), boost::system::errc::device_or_resource_busy);
+  next->cluster.settle_all(runfold::test::trouble(kafka::Errc::kUnauthorised, "no rights"));
+  next->step();
+  EXPECT_TRUE(next->dispatcher.settled());
+  EXPECT_EQ(said_.size(), 1U);
+  auto last = rig("last");
+  last->event(last->open("own"), progress(0));
+  for (int i = 0; i < 1000 && !last->dispatcher.settled(); ++i) last->step();
+  EXPECT_EQ(last->report().taken_over, 295U);
+  EXPECT_EQ(progress_of(*last, "dead").front(), 5U);
 }
 
 TEST_F(Spooled, ASpoolThatIsFullLeavesTheRestToTheRingAndIsUsedAgainWhenThereIsRoom) {
