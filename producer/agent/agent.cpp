@@ -100,14 +100,7 @@ void Service::close() {
   io_.restart();
   io_.run();
   closing.join();
-  const ProducerReport report = producer_->report();
-  if (report.kept > 0) {
-    warn(std::to_string(report.kept) + " records wait in the spool " + options_.settings.spool_folder +
-         "; the next runfold with this spool sends them");
-  }
-  if (const auto lost = what_was_lost_of_earlier(report, options_.settings.spool_folder)) warn(*lost);
-  const std::string servers = options_.settings.kafka.get("bootstrap.servers").value_or("");
-  if (const auto lost = what_was_lost(report, "records did not reach Kafka at " + servers)) warn(*lost);
+  for (const auto& sentence : what_did_not_arrive(producer_->report(), options_.settings, "records")) warn(sentence);
 }
 
 }  // namespace

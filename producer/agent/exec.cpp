@@ -170,18 +170,12 @@ bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const Haste
 void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
                     Supervision& supervision) {
   if (!has_kafka(options.settings)) return;
-  const std::string servers = *options.settings.kafka.get("bootstrap.servers");
   const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
   // At once: a command that was done sooner than the client gathers records would wait for that.
   producer.begin_close(options.flush_timeout);
   const bool there = is_kafka_there(producer, trouble, haste, options);
   const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
-  if (report.kept > 0) {
-    warn(std::to_string(report.kept) + " of " + std::to_string(report.emitted) + " records of run " + run_id + " are kept in " +
-         options.settings.spool_folder + "; the next runfold with this spool sends them");
-  }
-  if (const auto lost = what_was_lost_of_earlier(report, options.settings.spool_folder)) warn(*lost);
-  if (const auto lost = what_was_lost(report, "records of run " + run_id + " did not reach Kafka at " + servers)) warn(*lost);
+  for (const auto& sentence : what_did_not_arrive(report, options.settings, "records of run " + run_id)) warn(sentence);
 }
 
 /// One run of one command, and everything that serves it.

@@ -47,7 +47,7 @@ http::Response IntakeRun::take_logs(const http::Request& request) {
   auto records = parse_logs(request.body);
   if (!records) return bad_request(records.error());
   std::size_t count = 0;
-  for (v1::LogRecord& record : *records) count += sink_.log(std::move(record)) ? 1 : 0;
+  for (const v1::LogRecord& record : *records) count += sink_.log(record) ? 1 : 0;
   return accepted(count);
 }
 

@@ -38,7 +38,8 @@ struct Jobs::Job {
         run(std::move(started)),
         run_id(run.run_id()),
         attempt(run.attempt()),
-        intake(run_id, {[this](v1::LogRecord record) { return run.log(record); }, [this](v1::SyncEvent event) { return run.emit(event); }},
+        intake(run_id,
+               {[this](const v1::LogRecord& record) { return run.log(record); }, [this](v1::SyncEvent event) { return run.emit(event); }},
                [this, &jobs](v1::SyncEvent event) { return jobs.complete(*this, event); }),
         process(std::move(watched)),
         grace(jobs.executor_) {}

@@ -121,6 +121,9 @@ struct Ledger {
   AtomicDrops refused;
   /// Accepted, and given up later.
   AtomicDrops given_up;
+  void give_up(Channel channel, Drop reason, std::uint64_t records) noexcept {
+    given_up.at(channel, reason).fetch_add(records, std::memory_order_release);
+  }
 
   /// `in_ring` is read last, so that what is settled in this report is accepted in it too.
   template <class RingRecords>

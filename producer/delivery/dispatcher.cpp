@@ -125,7 +125,7 @@ bool Dispatcher::take_records(const Now& now) {
 
 void Dispatcher::take_record(const Queued& record, const Now& now) {
   RunAccount& run = *record.run;
-  if (run.completed) return give_up(run, record.channel, Drop::kLate, 1);
+  if (run.completed) return run.give_up(record.channel, Drop::kLate, 1, ledger_);
   if (record.weight == Weight::kDebug && run.about.recorder_bytes) return recorder_.keep(run, record.time_ns, record.body);
   if (record.weight == Weight::kTrouble) send_recording(run, now);
   if (record.channel == Channel::kEvents) return send_event(run, record, now);
@@ -294,11 +294,6 @@ void Dispatcher::free_released(const Now& now) {
   });
 }
 
-void Dispatcher::give_up(RunAccount& run, Channel channel, Drop reason, std::uint64_t records) {
-  run.given_up.at(channel, reason) += records;
-  ledger_.given_up.at(channel, reason).fetch_add(records, std::memory_order_release);
-}
-
 NextStep Dispatcher::next_step(const Now& now, bool more, bool hurry) const {
   if (more) return {.at = now.steady};
   NextStep next{.at = outbox_.next_attempt(), .least = Urgency::kRecord};
@@ -345,14 +340,14 @@ void Dispatcher::abandon(const Now& now) {
       continue;
     }
     const Queued record = read_queued(bytes);
-    give_up(*record.run, record.channel, Drop::kDeliveryTimeout, 1);
+    record.run->give_up(record.channel, Drop::kDeliveryTimeout, 1, ledger_);
     ring_.pop();
   }
   ring_.publish();
   while (recorder_.any() != nullptr) recorder_.let_go(*recorder_.any(), Drop::kDeliveryTimeout);
   while (!open_batches_.empty()) send_batch(*open_batches_.front());
   std::erase_if(finishing_, [](const Finishing& ending) { return ending.told_by == ToldBy::kAnother; });
-  for (const auto& ending : finishing_) give_up(*ending.run, Channel::kEvents, Drop::kDeliveryTimeout, 1);
+  for (const auto& ending : finishing_) ending.run->give_up(Channel::kEvents, Drop::kDeliveryTimeout, 1, ledger_);
   finishing_.clear();
   outbox_.abandon();
 }

@@ -103,7 +103,6 @@ class Dispatcher {
   void send_heartbeats(const Now& now);
   void watch_heartbeat(RunAccount& run, Clock::time_point due);
   void free_released(const Now& now);
-  void give_up(RunAccount& run, Channel channel, Drop reason, std::uint64_t records);
   [[nodiscard]] NextStep next_step(const Now& now, bool more, bool hurry) const;
 
   const Options options_;

@@ -16,7 +16,7 @@ void FlightRecorder::keep(RunAccount& run, std::int64_t time_ns, std::string_vie
   auto& held = run.recording;
   const std::size_t most = run.about.recorder_bytes.value_or(0);
   const std::size_t cost = body.size() + kRecordOverhead;
-  if (cost > most || cost > bytes_limit_) return count(run, Drop::kNotNeeded, 1);
+  if (cost > most || cost > bytes_limit_) return run.give_up(Channel::kLogs, Drop::kNotNeeded, 1, ledger_);
   while (held.bytes + cost > most) let_go_oldest(run);
   while (bytes_ + cost > bytes_limit_) {
     in_line_.splice(in_line_.end(), in_line_, in_line_.begin());
@@ -36,7 +36,7 @@ void FlightRecorder::let_go_oldest(RunAccount& run) {
   held.records.pop_front();
   held.bytes -= cost;
   bytes_ -= cost;
-  count(run, Drop::kNotNeeded, 1);
+  run.give_up(Channel::kLogs, Drop::kNotNeeded, 1, ledger_);
 }
 
 std::deque<RunAccount::Recording::Record> FlightRecorder::take(RunAccount& run) {
@@ -48,12 +48,7 @@ std::deque<RunAccount::Recording::Record> FlightRecorder::take(RunAccount& run) 
 }
 
 void FlightRecorder::let_go(RunAccount& run, Drop reason) {
-  count(run, reason, take(run).size());
-}
-
-void FlightRecorder::count(RunAccount& run, Drop reason, std::uint64_t records) {
-  run.given_up.at(Channel::kLogs, reason) += records;
-  ledger_.given_up.at(Channel::kLogs, reason).fetch_add(records, std::memory_order_release);
+  run.give_up(Channel::kLogs, reason, take(run).size(), ledger_);
 }
 
 }  // namespace runfold::delivery

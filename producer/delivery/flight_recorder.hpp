@@ -34,7 +34,6 @@ class FlightRecorder {
 
  private:
   void let_go_oldest(RunAccount& run);
-  void count(RunAccount& run, Drop reason, std::uint64_t records);
 
   const std::size_t bytes_limit_;
   Ledger& ledger_;

@@ -172,8 +172,10 @@ Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Erro
     settle_inherited(parcel, error);
   } else if (error == nullptr) {
     ledger_.acknowledged[parcel.channel].fetch_add(parcel.records, std::memory_order_release);
+  } else if (parcel.run != nullptr) {
+    parcel.run->give_up(parcel.channel, drop_reason(error->code), parcel.records, ledger_);
   } else {
-    give_up(parcel.run, parcel.channel, drop_reason(error->code), parcel.records);
+    ledger_.give_up(parcel.channel, drop_reason(error->code), parcel.records);
   }
   if (error == nullptr) reached_ = true;
   if (spooling_ && !spooling_->is_inherited(parcel.place)) spooling_->settle(parcel.place);
@@ -181,11 +183,6 @@ Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Erro
   bytes_ -= cost(parcel);
   spare(std::move(parcel));
   return waiting_.erase(at);
-}
-
-void Outbox::give_up(RunAccount* run, Channel channel, Drop reason, std::uint64_t records) {
-  if (run != nullptr) run->given_up.at(channel, reason) += records;
-  ledger_.given_up.at(channel, reason).fetch_add(records, std::memory_order_release);
 }
 
 void Outbox::make_anew(Clock::time_point now) {

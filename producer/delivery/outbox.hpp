@@ -120,7 +120,6 @@ class Outbox {
   void make_anew(Clock::time_point now);
   Waiting::iterator settle(Waiting::iterator at, const kafka::Error* error);
   void spare(Parcel parcel);
-  void give_up(RunAccount* run, Channel channel, Drop reason, std::uint64_t records);
 
   [[nodiscard]] bool has_parked() const noexcept { return spooling_ && spooling_->has_parked(); }
   [[nodiscard]] Place keep(Parcel& parcel, std::uint64_t token, bool parked);

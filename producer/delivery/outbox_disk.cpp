@@ -69,7 +69,7 @@ void Outbox::count_lost() {
   const auto lost = spooling_->take_lost();
   for (const auto channel : kChannels) {
     const auto records = lost[static_cast<std::size_t>(channel)];
-    if (records > 0) give_up(nullptr, channel, Drop::kDeliveryTimeout, records);
+    if (records > 0) ledger_.give_up(channel, Drop::kDeliveryTimeout, records);
   }
 }
 

@@ -116,6 +116,12 @@ class RunAccount {
   /// The producer's own account of one topic, as of now.
   [[nodiscard]] v1::TopicTotals totals(Channel channel);
 
+  /// Accepted records are lost, or not needed: counted here and in the ledger.
+  void give_up(Channel channel, Drop reason, std::uint64_t records, Ledger& ledger) noexcept {
+    given_up.at(channel, reason) += records;
+    ledger.give_up(channel, reason, records);
+  }
+
  private:
   std::uint64_t last_sequence_[kChannels.size()] = {0, 0};
 };

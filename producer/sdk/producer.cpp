@@ -150,9 +150,19 @@ std::optional<std::string> what_was_lost(const ProducerReport& report, std::stri
   return std::to_string(lost) + " of " + std::to_string(needed) + " " + std::string(said) + " (" + reasons + ")";
 }
 
-std::optional<std::string> what_was_lost_of_earlier(const ProducerReport& report, const std::string& spool_folder) {
-  if (report.inherited_lost == 0) return std::nullopt;
-  return std::to_string(report.inherited_lost) + " records that earlier ones left in " + spool_folder + " are lost: Kafka refused them";
+std::vector<std::string> what_did_not_arrive(const ProducerReport& report, const Settings& settings, const std::string& records) {
+  std::vector<std::string> sentences;
+  if (report.kept > 0) {
+    sentences.push_back(std::to_string(report.kept) + " of " + std::to_string(report.emitted) + " " + records + " are kept in " +
+                        settings.spool_folder + "; the next runfold with this spool sends them");
+  }
+  if (report.inherited_lost > 0) {
+    sentences.push_back(std::to_string(report.inherited_lost) + " records that earlier ones left in " + settings.spool_folder +
+                        " are lost: Kafka refused them");
+  }
+  const std::string servers = settings.kafka.get("bootstrap.servers").value_or("");
+  if (auto lost = what_was_lost(report, records + " did not reach Kafka at " + servers)) sentences.push_back(std::move(*lost));
+  return sentences;
 }
 
 std::vector<std::string_view> drop_reasons() {

@@ -48,9 +48,10 @@ struct ProducerReport {
 /// "records did not reach Kafka". Absent: Kafka has confirmed all that was needed, or the spool keeps it.
 [[nodiscard]] std::optional<std::string> what_was_lost(const ProducerReport& report, std::string_view said);
 
-/// The same of what earlier producers had left in the spool: "3 records that earlier ones left in FOLDER are lost: Kafka refused
-/// them".
-[[nodiscard]] std::optional<std::string> what_was_lost_of_earlier(const ProducerReport& report, const std::string& spool_folder);
+/// All that there is to say once a producer has closed, a sentence each: what the spool keeps, what of earlier producers' records in
+/// it was lost, and what was lost of its own. `records` names those: "records of run R". Empty: all arrived.
+[[nodiscard]] std::vector<std::string> what_did_not_arrive(const ProducerReport& report, const Settings& settings,
+                                                           const std::string& records);
 
 /// Every reason that a report may name, but not_needed.
 [[nodiscard]] std::vector<std::string_view> drop_reasons();

@@ -149,7 +149,7 @@ TEST_F(CaptureTest, HoldsTheWriterUpWhenOurReaderDoesNotRead) {
     blocked = ::poll(&room, 1, 300) == 0;
   }
   EXPECT_TRUE(blocked);
-  EXPECT_LE(written, 2U * 1024 * 1024);
+  EXPECT_LE(written, 512U * 1024);
   EXPECT_EQ(read(written).size(), written) << "what was held up comes when the reader reads again";
 }
 

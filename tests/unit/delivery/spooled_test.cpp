@@ -53,15 +53,24 @@ class Spooled : public ::testing::Test {
     for (std::uint64_t i = 0; i < count; ++i) out.push_back(i);
     return out;
   }
+  static void emit(Rig& rig, RunAccount& run, std::uint64_t from, std::uint64_t to) {
+    for (std::uint64_t i = from; i < to; ++i) {
+      rig.event(run, progress(i));
+      rig.step();
+    }
+  }
+  /// Kafka answers for all from now on; the clock stands until all that was handed over is settled.
+  static void answer(Rig& rig) {
+    rig.cluster.acknowledge_by_itself(true);
+    rig.cluster.settle_all();
+    for (int i = 0; i < 1000 && rig.report().pending > 0; ++i) rig.step();
+  }
   /// The folder of a dead producer, with events of a run of its name in it.
   void leave(const std::string& name, std::uint64_t events) {
     auto dead = rig(name);
     dead->cluster.acknowledge_by_itself(false);
     RunAccount& run = dead->open(name);
-    for (std::uint64_t i = 0; i < events; ++i) {
-      dead->event(run, progress(i));
-      dead->step();
-    }
+    emit(*dead, run, 0, events);
     end(*dead);
   }
   bool spool_is_empty() const { return !fs::exists(spool_) || fs::is_empty(spool_); }
@@ -101,9 +110,7 @@ TEST_F(Spooled, MoreThanMemoryHoldsWaitsOnDiskAndIsSentInItsOrder) {
   EXPECT_EQ(rig->report().pending, kEvents);
   EXPECT_GT(rig->report().spool_bytes, kEvents * 100);
   EXPECT_LT(rig->cluster.taken().size(), 100U);
-  rig->cluster.acknowledge_by_itself(true);
-  rig->cluster.settle_all();
-  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();
+  answer(*rig);
   EXPECT_EQ(rig->report().acknowledged, kEvents);
   EXPECT_EQ(progress_of(*rig, "r"), up_to(kEvents));
   rig->expect_account();
@@ -123,9 +130,7 @@ TEST_F(Spooled, RunsThatEndedAreForgottenWhileTheirRecordsLieOnDisk) {
     rig->step();
   }
   EXPECT_EQ(rig->dispatcher.runs(), 1U);
-  rig->cluster.acknowledge_by_itself(true);
-  rig->cluster.settle_all();
-  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();
+  answer(*rig);
   EXPECT_EQ(rig->report().acknowledged, 2200U);
   EXPECT_EQ(progress_of(*rig, "run 999"), (std::vector<std::uint64_t>{999}));
   const auto last = rig->taken_from("runfold.events").back();
@@ -420,19 +425,11 @@ TEST_F(Spooled, ADiskThatRefusesWritesForGoodStillGivesBackWhatWasParked) {
   auto rig = this->rig("a");
   rig->cluster.acknowledge_by_itself(false);
   RunAccount& run = rig->open("r");
-  for (std::uint64_t i = 0; i < 2000; ++i) {
-    rig->event(run, progress(i));
-    rig->step();
-  }
+  emit(*rig, run, 0, 2000);
   const runfold::test::SmallFiles refusing(0);
-  for (std::uint64_t i = 2000; i < 2010; ++i) {
-    rig->event(run, progress(i));
-    rig->step();
-  }
+  emit(*rig, run, 2000, 2010);
   EXPECT_TRUE(rig->ledger.spool_refuses.load());
-  rig->cluster.acknowledge_by_itself(true);
-  rig->cluster.settle_all();
-  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();  // the clock stands: no write is tried again meanwhile
+  answer(*rig);  // the clock stands: no write is tried again meanwhile
   EXPECT_EQ(rig->report().acknowledged, 2010U);
   for (std::uint64_t i = 2010; i < 2100; ++i) {
     EXPECT_TRUE(rig->event(run, progress(i)));
@@ -450,17 +447,12 @@ TEST_F(Spooled, ParkedRecordsThatAreDamagedAreCountedAndTheRestIsSent) {
   auto rig = this->rig("a");
   rig->cluster.acknowledge_by_itself(false);
   RunAccount& run = rig->open("r");
-  for (std::uint64_t i = 0; i < 2000; ++i) {
-    rig->event(run, progress(i));
-    rig->step();
-  }
+  emit(*rig, run, 0, 2000);
   const fs::path file = spool_ / "producer-a" / "0000000001.spool";
   std::fstream(file, std::ios::in | std::ios::out | std::ios::binary)
       .seekp(static_cast<std::streamoff>(fs::file_size(file) / 2))
       .put('\xff');
-  rig->cluster.acknowledge_by_itself(true);
-  rig->cluster.settle_all();
-  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();
+  answer(*rig);
   rig->event(run, progress(2000));
   rig->step();
   rig->step();
@@ -477,17 +469,12 @@ TEST_F(Spooled, AProducerOutlivesTheRemovalOfItsFolder) {
   auto rig = this->rig("a");
   rig->cluster.acknowledge_by_itself(false);
   RunAccount& run = rig->open("r");
-  for (std::uint64_t i = 0; i < 2000; ++i) {
-    rig->event(run, progress(i));
-    rig->step();
-  }
+  emit(*rig, run, 0, 2000);
   fs::remove_all(spool_);
   for (std::uint64_t i = 2000; i < 2100; ++i) EXPECT_TRUE(rig->event(run, progress(i)));
   rig->step();
   EXPECT_FALSE(rig->ledger.spool_refuses.load());
-  rig->cluster.acknowledge_by_itself(true);
-  rig->cluster.settle_all();
-  for (int i = 0; i < 1000 && rig->report().pending > 0; ++i) rig->step();  // the clock stands: nothing waits to be tried again
+  answer(*rig);  // the clock stands: nothing waits to be tried again
   const Report report = rig->report();
   EXPECT_EQ(report.pending, 0U);
   EXPECT_EQ(report.acknowledged + report.dropped.at(Channel::kEvents, Drop::kDeliveryTimeout), 2100U);
@@ -510,10 +497,7 @@ TEST_F(Spooled, ParkedRecordsThatCanNoLongerBeReadAreGivenUpAndTheProducerGoesOn
   auto rig = this->rig("a");
   rig->cluster.acknowledge_by_itself(false);
   RunAccount& run = rig->open("r");
-  for (std::uint64_t i = 0; i < 2000; ++i) {
-    rig->event(run, progress(i));
-    rig->step();
-  }
+  emit(*rig, run, 0, 2000);
   const fs::path file = spool_ / "producer-a" / "0000000001.spool";
   fs::rename(file, folder_.path() / "elsewhere");
   fs::create_symlink(folder_.path() / "elsewhere", file);
