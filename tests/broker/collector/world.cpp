@@ -166,6 +166,8 @@ void World::rebalance() {
 }
 
 void World::stop_and_continue() {
+  // Stopped before it has claimed its partitions it would rightly claim them when it goes on, and be their owner again.
+  ASSERT_TRUE(wait_until([&] { return collector_.said().find("] assigned ") != std::string::npos; })) << collector_.said();
   collector_.signal(SIGSTOP);
   {
     const kafka::TopicNames& topics = collector_.topics();
