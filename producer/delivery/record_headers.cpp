@@ -72,14 +72,15 @@ std::span<const kafka::Header> RecordHeaders::write(const HeaderFacts& facts) {
 
   std::size_t count = 0;
   const auto add = [&](std::string_view name, std::string_view value) { headers_[count++] = {.name = name, .value = value}; };
-  if (!facts.traceparent.empty()) add("traceparent", facts.traceparent);
-  if (!facts.traceparent.empty() && !facts.tracestate.empty()) add("tracestate", facts.tracestate);
+  // Those that seldom change come first: see kafka::HeaderLists.
   add("content-type", "application/protobuf");
   add("ce_specversion", "1.0");
-  add("ce_id", id_);
   add("ce_type", facts.channel == Channel::kEvents ? "runfold.v1.SyncEvent" : "runfold.v1.LogBatch");
   add("ce_source", source_);
+  if (!facts.traceparent.empty()) add("traceparent", facts.traceparent);
+  if (!facts.traceparent.empty() && !facts.tracestate.empty()) add("tracestate", facts.tracestate);
   add("ce_time", time_);
+  add("ce_id", id_);
   return {headers_.data(), count};
 }
 

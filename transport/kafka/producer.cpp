@@ -3,6 +3,7 @@
 
 #include "transport/kafka/client_end.hpp"
 #include "transport/kafka/connection.hpp"
+#include "transport/kafka/header_lists.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,28 +17,13 @@ namespace {
 
 constexpr std::size_t kMaxTopicBytes = 249;
 
+/// Lists of headers kept for records to come: as many as are commonly under way, some 5 MiB.
+constexpr std::size_t kMostHeaderLists = 8192;
+
 void* to_opaque(std::uint64_t token) noexcept {
   static_assert(sizeof(void*) == sizeof(std::uint64_t));
   return std::bit_cast<void*>(token);
 }
-
-/// A C string of librdkafka's needs its final zero, which a view has not: one scratch buffer a thread gives it.
-class CStrings {
- public:
-  void clear(std::size_t bytes) {
-    bytes_.clear();
-    bytes_.reserve(bytes);  // so that pointers into it stay good
-  }
-  const char* add(std::string_view text) {
-    const std::size_t at = bytes_.size();
-    bytes_.insert(bytes_.end(), text.begin(), text.end());
-    bytes_.push_back('\0');
-    return bytes_.data() + at;
-  }
-
- private:
-  std::vector<char> bytes_;
-};
 
 void set_bytes(rd_kafka_vu_t& vu, rd_kafka_vtype_t type, const std::optional<std::string_view>& bytes) noexcept {
   vu.vtype = type;
@@ -75,16 +61,13 @@ class RdkafkaProducer final : public Producer {
     if (record.topic.empty() || record.topic.size() > kMaxTopicBytes) {
       return Error{Errc::kInvalid, "a Kafka topic name has 1 to 249 characters, this one has " + std::to_string(record.topic.size())};
     }
-    thread_local CStrings strings;
-    thread_local std::vector<rd_kafka_vu_t> parts;
-    std::size_t text_bytes = record.topic.size() + 1;
-    for (const Header& header : record.headers) text_bytes += header.name.size() + 1;
-    strings.clear(text_bytes);
-    parts.resize(7 + record.headers.size());
-
+    thread_local std::string topic;  // librdkafka wants a final zero, which a view has not
+    topic.assign(record.topic);
+    HeadersHandle headers = header_lists_.make(record.headers);
+    std::array<rd_kafka_vu_t, 8> parts;
     auto part = parts.begin();
     part->vtype = RD_KAFKA_VTYPE_TOPIC;
-    part->u.cstr = strings.add(record.topic);
+    part->u.cstr = topic.c_str();
     ++part;
     part->vtype = RD_KAFKA_VTYPE_PARTITION;
     part->u.i32 = record.partition < 0 ? RD_KAFKA_PARTITION_UA : record.partition;
@@ -100,18 +83,20 @@ class RdkafkaProducer final : public Producer {
     ++part;
     set_bytes(*part++, RD_KAFKA_VTYPE_KEY, record.key);
     set_bytes(*part++, RD_KAFKA_VTYPE_VALUE, record.value);
-    for (const Header& header : record.headers) {
-      part->vtype = RD_KAFKA_VTYPE_HEADER;
-      part->u.header.name = strings.add(header.name);
-      part->u.header.val = header.value ? (header.value->empty() ? "" : header.value->data()) : nullptr;
-      part->u.header.size = header.value ? static_cast<ssize_t>(header.value->size()) : 0;
+    if (headers) {
+      part->vtype = RD_KAFKA_VTYPE_HEADERS;
+      part->u.headers = headers.get();
       ++part;
     }
 
     // Counted before the hand-over: its delivery may be reported, by another thread's poll(), before this call returns.
     enqueued_.fetch_add(1, std::memory_order_relaxed);
-    const ErrorHandle refusal{rd_kafka_produceva(client_.get(), parts.data(), parts.size())};
-    if (!refusal) return {};
+    const ErrorHandle refusal{rd_kafka_produceva(client_.get(), parts.data(), static_cast<std::size_t>(part - parts.begin()))};
+    if (!refusal) {
+      static_cast<void>(headers.release());  // librdkafka's now, until the record is accounted for
+      return {};
+    }
+    header_lists_.take_back(std::move(headers));
     enqueued_.fetch_sub(1, std::memory_order_relaxed);
     return make_error(rd_kafka_error_code(refusal.get()), "produce to topic " + std::string(record.topic));
   }
@@ -144,6 +129,10 @@ class RdkafkaProducer final : public Producer {
  private:
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept {
     auto& self = *static_cast<RdkafkaProducer*>(opaque);
+    rd_kafka_headers_t* headers = nullptr;
+    // The message is ours until this returns; librdkafka's signature says so of a copy only.
+    rd_kafka_message_detach_headers(const_cast<rd_kafka_message_t*>(message), &headers);
+    self.header_lists_.take_back(HeadersHandle(headers));
     Delivery delivery;
     delivery.token = std::bit_cast<std::uint64_t>(message->_private);
     delivery.partition = message->partition;
@@ -173,6 +162,7 @@ class RdkafkaProducer final : public Producer {
   }
 
   Connection connection_;
+  HeaderLists header_lists_{kMostHeaderLists};
   OnDelivery on_delivery_;
   OnError on_error_;
   std::atomic<std::uint64_t> enqueued_{0};
