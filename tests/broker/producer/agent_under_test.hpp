@@ -3,6 +3,7 @@
 
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
+#include "tests/support/secrets.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/wait_until.hpp"
 #include "transport/http/client.hpp"
@@ -30,6 +31,7 @@ class AgentUnderTest {
     url = url.substr(0, url.rfind("/v1/jobs"));
     std::ifstream(word_after("registers jobs stands in ")) >> token;
     EXPECT_EQ(token.size(), 64U) << program->err();
+    remember_secret("an agent's token", token);
   }
 
   http::Response post(const std::string& path, const std::string& with, std::string body, const http::Fields& fields = {}) const {

@@ -1,22 +1,18 @@
-// A command that prints, logs and calls with a registered secret, on a real Apache Kafka, and with it down: no topic has it, nor the spool.
+// A command that prints, logs and calls with secrets, on a real Apache Kafka, and with it down: no topic has them, nor the spool.
+#include "tests/broker/producer/topic_scan.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/program.hpp"
+#include "tests/support/secrets.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/unanswered_address.hpp"
-#include "transport/kafka/ranges.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <librdkafka/rdkafka.h>
-
-#include <algorithm>
-#include <array>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,7 +21,7 @@
 namespace runfold {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
+using test::kPatience;
 
 constexpr const char* kConnector = R"(
 import json, os, sys, urllib.error, urllib.parse, urllib.request
@@ -40,6 +36,11 @@ os.write(2, ("2026-05-16 14:32:11 UTC [ERROR] login as " + secret + " failed\n")
 os.write(2, (json.dumps({"level": "warn", "msg": "as " + secret, "with": secret}) + "\n").encode())
 os.write(2, ("2026-05-16 14:32:11 UTC [DEBUG] held back: " + secret + "\n").encode())
 os.write(2, ("level=info key=" + secret + " " + secret + "=key\n").encode())
+looks = os.environ["NOT_REGISTERED"]
+for line in ("password=" + looks, "GET /v1 Authorization: Bearer " + looks, "from https://me:" + looks + "@host/path",
+             json.dumps({"level": "error", "msg": "refused", "apiKey": looks}), "-----BEGIN PRIVATE KEY-----", looks, "-----END PRIVATE KEY-----"):
+    os.write(2, (line + "\n").encode())
+os.write(2, ("the intake's is " + os.environ["RUNFOLD_INTAKE_TOKEN"] + "\n").encode())
 os.write(2, ("Traceback (most recent call last):\n  File \"a\", line 1\nValueError: " + secret + "\n").encode())
 def post(path, body):
     request = urllib.request.Request(os.environ["RUNFOLD_INTAKE_URL"] + path, json.dumps(body).encode())
@@ -50,34 +51,18 @@ post("/v1/job/log", {"level": "error", "message": secret, "step": secret, "detai
 post("/v1/events", [{"step_started": {"step_id": secret}}, {"step_failed": {"step_id": secret, "error": secret}}])
 post("/v1/events", {"completed": {"error": "gave up: " + secret, "result": "RUN_RESULT_FAILURE"}})
 target = "/files/" + urllib.parse.quote(secret, safe="") + "?" + urllib.parse.urlencode({"as": secret})
+call = urllib.request.Request(os.environ["CONTAINER_API_URL"] + target)
+call.add_header("Authorization", "Basic " + looks)
 try:
-    urllib.request.urlopen(os.environ["CONTAINER_API_URL"] + target)
+    urllib.request.urlopen(call)
 except urllib.error.HTTPError as refusal:
     refusal.read()
 os.write(1, whole[:-1])  # and no newline at the end
 )";
 
-/// Every topic that the broker knows, but for Kafka's own.
-std::vector<std::string> all_topics(const std::string& servers) {
-  std::array<char, 256> why{};
-  rd_kafka_conf_t* conf = rd_kafka_conf_new();
-  EXPECT_EQ(rd_kafka_conf_set(conf, "bootstrap.servers", servers.c_str(), why.data(), why.size()), RD_KAFKA_CONF_OK) << why.data();
-  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> client(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why.data(), why.size()),
-                                                                        rd_kafka_destroy);
-  const rd_kafka_metadata_t* metadata = nullptr;
-  EXPECT_EQ(rd_kafka_metadata(client.get(), 1, nullptr, &metadata, 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
-  std::vector<std::string> topics;
-  for (int i = 0; metadata != nullptr && i < metadata->topic_cnt; ++i) topics.emplace_back(metadata->topics[i].topic);
-  if (metadata != nullptr) rd_kafka_metadata_destroy(metadata);
-  std::erase_if(topics, [](const std::string& topic) { return topic.starts_with("__"); });
-  return topics;
-}
-
-/// A secret of this run alone, and a Container API that tells it.
-struct Secret {
-  Secret() {
-    std::erase(core, '-');
-    text = "Zx \"" + core + "\\/é+%41";
+/// Secrets of this run alone, and a Container API that tells one.
+struct Secrets {
+  Secrets() {
     http::Router router;
     router.add("*", "/{path...}", {"*"}, [told = text](const http::Request& request) -> boost::asio::awaitable<http::Response> {
       http::Response response = http::Response::json("{\"detail\":\"no file for " + told + " at " + request.target + "\"}", 404);
@@ -92,24 +77,27 @@ struct Secret {
         "--bootstrap-servers",         servers, "--container-api", api->url(""), "--flush-timeout", "60s"};
     command.insert(command.end(), flags.begin(), flags.end());
     command.insert(command.end(), {"--", "python3", "-c", kConnector});
-    test::Program exec(command, {{"JOB_SECRET", text}, {"CONTAINER_API_URL", ""}});
+    test::Program exec(command, {{"JOB_SECRET", text}, {"NOT_REGISTERED", looks}, {"CONTAINER_API_URL", ""}});
     ASSERT_EQ(exec.wait(kPatience).value().exit_code, 0) << exec.err();
     EXPECT_TRUE(exec.out().starts_with(text + "\n" + text + "\n")) << "what the command prints passes through as it is";
     EXPECT_TRUE(exec.out().ends_with("x" + text + "\n" + text));
     EXPECT_NE(exec.err().find("login as " + text + " failed\n"), std::string::npos);
+    const std::string words = "the intake's is ";
+    test::remember_secret("an intake's token", test::line_with(exec.err(), words).substr(words.size()));
   }
   /// That nothing was found is worth something only if it was all recorded.
   static void expect_all_recorded(const std::string& recorded) {
     for (const char* part :
          {"login as [redacted] failed", "as [redacted]", "ValueError: [redacted]", "gave up: [redacted]", "/files/[redacted]?as=[redacted]",
-          "no file for [redacted] at /files/[redacted]", "\"url\":\"https://h/[redacted]\"", "answered 404"}) {
+          "no file for [redacted] at /files/[redacted]", "\"url\":\"https://h/[redacted]\"", "answered 404", "password=[redacted]",
+          "the intake's is [redacted]", "from https://[redacted]@host", "\"apiKey\":\"[redacted]\""}) {
       EXPECT_NE(recorded.find(part), std::string::npos) << part;
     }
   }
 
-  /// Letters and digits look the same in every encoding: where the secret is, this is.
-  std::string core = test::unique_name("q");
-  std::string text;
+  /// The whole of it has characters that look different in every encoding; where it is, its core is as it is.
+  std::string text = "Zx \"" + test::new_secret("a registered secret") + "\\/é+%41";
+  std::string looks = test::new_secret("a secret by its name or looks");
   std::optional<test::HttpServer> api;
 };
 
@@ -119,43 +107,35 @@ TEST(Redaction, ARegisteredSecretIsInNoByteOfAnyTopic) {
   properties.set("bootstrap.servers", servers).value();
   test::Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
   ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
-  Secret secret;
-  secret.tell("redaction-run", servers, {});
+  Secrets secrets;
+  secrets.tell("redaction-run", servers, {});
 
   std::size_t records = 0;
   std::string recorded;
-  const auto ranges = kafka::find_ranges(properties, all_topics(servers), {}, kPatience).value();
-  const auto read = kafka::read_ranges(
-      properties, ranges,
-      [&](const kafka::Message& message) {
-        const auto& record = message.record();
-        std::string bytes =
-            std::string(record.topic) + '\n' + std::string(record.key.value_or("")) + '\n' + std::string(record.value.value_or(""));
-        for (const auto& header : message.headers()) bytes.append("\n").append(header.name).append("=").append(header.value.value_or(""));
-        EXPECT_EQ(bytes.find(secret.core), std::string::npos) << record.topic << " at " << record.offset;
-        if (record.key == "redaction-run") ++records;
-        recorded += bytes;
-        return true;
-      },
-      kPatience);
-  ASSERT_TRUE(read.has_value()) << read.error().message;
+  const auto scan = test::scan_topics(properties, test::all_topics(properties), test::SecretFinder(test::remembered_secrets()),
+                                      [&](const kafka::Message& message) {
+                                        if (message.record().key != "redaction-run") return;
+                                        ++records;
+                                        recorded += message.record().value.value_or("");
+                                      });
+  EXPECT_THAT(scan.found, ::testing::IsEmpty());
   EXPECT_GE(records, 5U) << "Started, two of the step, Completed, and the logs";
-  Secret::expect_all_recorded(recorded);
+  Secrets::expect_all_recorded(recorded);
 }
 
 TEST(Redaction, ARegisteredSecretIsInNoByteOfTheSpool) {
   const test::UnansweredAddress nobody(test::UnansweredAddress::Kind::kRefuses);
   const test::TemporaryFolder spool;
-  Secret secret;
-  secret.tell("spooled-run", nobody.text(), {"--spool", spool.path().string()});
+  Secrets secrets;
+  secrets.tell("spooled-run", nobody.text(), {"--spool", spool.path().string()});
   std::string kept;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(spool.path())) {
     if (!entry.is_regular_file()) continue;
     std::ifstream in(entry.path(), std::ios::binary);
     kept.append(std::istreambuf_iterator<char>(in), {});
   }
-  EXPECT_EQ(kept.find(secret.core), std::string::npos);
-  Secret::expect_all_recorded(kept);
+  EXPECT_THAT(test::SecretFinder(test::remembered_secrets()).names_in(kept), ::testing::IsEmpty());
+  Secrets::expect_all_recorded(kept);
 }
 
 }  // namespace
