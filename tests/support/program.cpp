@@ -13,6 +13,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 extern char** environ;
 
@@ -40,7 +41,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment) {
+Program::Program(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment, OnOutput on_out,
+                 OnOutput on_err) {
   std::array<int, 2> out{};
   std::array<int, 2> err{};
   if (::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0)
@@ -62,18 +64,23 @@ Program::Program(const std::vector<std::string>& command, const std::map<std::st
     ::close(err[0]);
     throw std::system_error(failed, std::generic_category(), "cannot start " + command.front());
   }
-  const auto gather = [this](int from, std::string& into) {
-    std::array<char, 8192> buffer{};
+  const auto into = [this](std::string& text) {
+    return [this, &text](std::string_view bytes) {
+      const std::scoped_lock lock(mutex_);
+      text.append(bytes);
+    };
+  };
+  const auto read_all = [](int from, const OnOutput& on_output) {
+    std::vector<char> buffer(64 * 1024);
     for (ssize_t size = 0; (size = ::read(from, buffer.data(), buffer.size())) != 0;) {
       if (size < 0 && errno == EINTR) continue;
       if (size < 0) break;
-      const std::scoped_lock lock(mutex_);
-      into.append(buffer.data(), static_cast<std::size_t>(size));
+      on_output({buffer.data(), static_cast<std::size_t>(size)});
     }
     ::close(from);
   };
-  readers_.emplace_back(gather, out[0], std::ref(out_));
-  readers_.emplace_back(gather, err[0], std::ref(err_));
+  readers_.emplace_back(read_all, out[0], on_out ? std::move(on_out) : into(out_));
+  readers_.emplace_back(read_all, err[0], on_err ? std::move(on_err) : into(err_));
 }
 
 Program::~Program() {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,8 +26,12 @@ struct Ending {
 /// Thread: one, beside the reader threads of its own.
 class Program {
  public:
+  /// Takes what the program prints, as it comes, on a thread of its own; nothing of it is gathered then.
+  using OnOutput = std::function<void(std::string_view)>;
+
   /// `command[0]` is a path. `environment` is added to the test's own; an empty value takes the name out.
-  explicit Program(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment = {});
+  explicit Program(const std::vector<std::string>& command, const std::map<std::string, std::string>& environment = {},
+                   OnOutput on_out = {}, OnOutput on_err = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

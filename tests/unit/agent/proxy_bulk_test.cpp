@@ -1,10 +1,12 @@
 // Bodies far larger than what the proxy may hold, both ways, and readers that do not read.
+#include "tests/support/process_memory.hpp"
 #include "tests/unit/agent/proxy_rig.hpp"
 
 #include <gtest/gtest.h>
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,7 +14,6 @@
 #include <cstring>
 #include <fstream>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -28,12 +29,7 @@ constexpr std::size_t kMayGrow = 16U << 20;
 
 /// The most that this process has had resident since reset_peak().
 std::size_t peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) * 1024;
-  }
-  throw std::runtime_error("/proc/self/status has no VmHWM");
+  return runfold::test::peak_resident_bytes(::getpid()).value();
 }
 void reset_peak() {
   std::ofstream("/proc/self/clear_refs") << "5";
