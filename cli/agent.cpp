@@ -32,6 +32,9 @@ Serves until SIGTERM or SIGINT; a second one ends it at once. A job registers, a
 With os_pid (a process that the agent sees) the agent sends heartbeats while it lives, and the run ends as an error when it
 ends without a completed event. DELETE /v1/jobs/RUN_ID cancels. GET /metrics, /livez and /readyz need no token.
 
+With --spool no record is lost to an outage of Kafka, and the next agent with that folder on the same port goes on with the jobs
+of this one, however it ended: their tokens and runs stay theirs.
+
 Jobs register with the agent's token: --token-file, RUNFOLD_AGENT_TOKEN, or else a new one that the agent leaves in a file
 which only its user can read, and names. To be reached from other hosts (--listen 0.0.0.0:8731) it must be given one; what
 they send is not encrypted.

@@ -91,7 +91,9 @@ void Service::run() {
 void Service::close() {
   if (left_ > 0) {
     warn("jobs under way: " + std::to_string(left_) +
-         "; their runs stay open: a job that goes on registers again with its run_id, of others the collector judges");
+         (server_->remembers_jobs()
+              ? "; the next agent with this spool and port goes on with them"
+              : "; their runs stay open: a job that goes on registers again with its run_id, of others the collector judges"));
   }
   std::thread closing([this, limit = told_ > 1 ? milliseconds(0) : options_.flush_timeout] {
     producer_->close(limit);

@@ -30,7 +30,7 @@ void say(std::string_view message);
 
 /// Serves until SIGTERM or SIGINT. Then it takes nothing more, lets requests under way finish, gives what is on its way to
 /// Kafka `flush_timeout`, and says on stderr what did not get there. A second signal shortens that to nothing. Runs that are
-/// open then stay open: their end is not known here.
+/// open then stay open: their end is not known here. With a spool, the next agent on this port goes on with them.
 ///
 /// Errors: kInvalid for a setting that can never work, kSystem when the address is taken or the system refuses something.
 /// Thread: one, which has these signals to itself.

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,10 @@ bool is_plain_host(std::string_view host) {
   return !host.empty() && std::all_of(host.begin(), host.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
   });
+}
+
+void print(v1::Severity severity, const std::string& message) {
+  print_line_if_writable(std::chrono::system_clock::now(), severity, "Runfold: " + message);
 }
 
 http::Response registered(const RunNames& names, bool for_shell) {
@@ -65,13 +70,24 @@ Result<std::unique_ptr<AgentServer>> AgentServer::listen(boost::asio::any_io_exe
   std::unique_ptr<AgentServer> agent(new AgentServer(executor, producer, std::move(options)));
   http::ServerLimits limits;
   limits.body_bytes = agent->options_.body_bytes;
-  const auto on_error = [](const std::string& message) {
-    print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_ERROR, "Runfold: " + message);
-  };
+  const auto on_error = [](const std::string& message) { print(v1::SEVERITY_ERROR, message); };
   auto server = http::Server::listen(std::move(executor), agent->options_.listen, agent->router(), limits, on_error);
   if (!server) return Error{server.error().code == http::Errc::kAddressInUse ? Errc::kSystem : Errc::kInvalid, server.error().message};
   agent->server_ = std::move(*server);
+  agent->take_up_jobs();
   return agent;
+}
+
+// By the port: where its jobs look for it.
+void AgentServer::take_up_jobs() {
+  const std::filesystem::path spool = producer_.settings().spool_folder;
+  if (spool.empty()) return;
+  const std::string address = server_->address();
+  auto file = std::make_unique<JobFile>(spool / ("agent-" + address.substr(address.rfind(':') + 1) + ".jobs"),
+                                        [](const std::string& message) { print(v1::SEVERITY_WARNING, message); });
+  if (const std::size_t taken = jobs_.take_up(std::move(file)); taken > 0) {
+    print(v1::SEVERITY_INFO, "jobs of an earlier agent that go on here: " + std::to_string(taken));
+  }
 }
 
 boost::asio::awaitable<std::size_t> AgentServer::run() {
@@ -81,6 +97,7 @@ boost::asio::awaitable<std::size_t> AgentServer::run() {
 
 void AgentServer::stop(std::chrono::milliseconds grace) {
   stopping_ = true;
+  jobs_.hand_over();  // before the port is free: who gets that gets the jobs
   server_->stop(grace);
 }
 

@@ -35,7 +35,8 @@ struct AgentServerOptions {
 /// Thread: the executor's.
 class AgentServer {
  public:
-  /// `producer` outlives it. Errors: kInvalid for an address that cannot be listened on, kSystem for one that is taken.
+  /// `producer` outlives it. With a spool it remembers its jobs there, and goes on with those that an agent of the same port has
+  /// left (see Jobs::take_up). Errors: kInvalid for an address that cannot be listened on, kSystem for one that is taken.
   [[nodiscard]] static Result<std::unique_ptr<AgentServer>> listen(boost::asio::any_io_executor executor, Producer& producer,
                                                                    AgentServerOptions options);
 
@@ -44,11 +45,14 @@ class AgentServer {
 
   /// Serves until stop(). Then lets go of the jobs that are under way, and says how many they were.
   [[nodiscard]] boost::asio::awaitable<std::size_t> run();
+  /// Whether the next agent will know the jobs that run() lets go of.
+  [[nodiscard]] bool remembers_jobs() const noexcept { return jobs_.remembers(); }
   /// Takes no more jobs and connections; requests under way may finish within `grace`.
   void stop(std::chrono::milliseconds grace);
 
  private:
   AgentServer(boost::asio::any_io_executor executor, Producer& producer, AgentServerOptions options);
+  void take_up_jobs();
   [[nodiscard]] http::Router router();
   [[nodiscard]] http::Response register_job(const http::Request& request);
   [[nodiscard]] http::Response cancel_job(const http::Request& request);

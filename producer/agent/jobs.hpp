@@ -2,12 +2,14 @@
 #pragma once
 
 #include "producer/agent/intake_run.hpp"
+#include "producer/agent/job_file.hpp"
 #include "producer/agent/job_tokens.hpp"
 #include "producer/sdk/producer.hpp"
 #include "transport/http/message.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -38,7 +40,8 @@ struct JobEnds {
   std::uint64_t superseded = 0;     ///< a higher attempt of the same run came
 };
 
-/// Holds a run for each job, from its registration to its end, and finds it by the job's token.
+/// Holds a run for each job, from its registration to its end, and finds it by the job's token. With a file of jobs it remembers
+/// them for the agent after it.
 ///
 /// A run ends here by a Completed, by cancel(), or as an error when the job's process, whose os_pid it gave, ends without
 /// one. No other end is known here: a job that expires, is superseded or is left is only let go of, and its run stays open
@@ -64,6 +67,11 @@ class Jobs {
   /// later one (409), a process that is not there (400).
   [[nodiscard]] std::variant<Registered, http::Problem> add(RunOptions job);
 
+  /// Remembers jobs in that file from now on, and goes on with those that an agent before this one has left there: the same
+  /// tokens speak for the same runs, each from a source of its own. One whose process has ended since then ends as one whose
+  /// process ends here. Call it before add(), at most once. Gives how many they are.
+  std::size_t take_up(std::unique_ptr<JobFile> file);
+
   /// By the request's token. Refused: 401, or 410 for that of a job that has left.
   [[nodiscard]] FoundRun find(const http::Request& request);
   /// Whether it is the token of that run's job.
@@ -71,8 +79,13 @@ class Jobs {
 
   /// Ends the run as cancelled. False: no such job.
   bool cancel(std::string_view run_id);
-  /// Lets all of them go, and says how many they were.
+  /// Lets go of the file, as it is now, for the next agent. One that ends its run after this is still in it: of two ends the
+  /// collector keeps the earlier.
+  void hand_over() noexcept { file_.reset(); }
+  /// Lets all of them go, and says how many they were. What is remembered of them stays.
   std::size_t leave();
+  /// Whether the agent after this one will know them.
+  [[nodiscard]] bool remembers() const noexcept { return remembers_; }
 
   [[nodiscard]] std::size_t size() const noexcept { return by_token_.size(); }
   [[nodiscard]] bool full() const noexcept { return size() >= limits_.jobs; }
@@ -82,8 +95,17 @@ class Jobs {
  private:
   struct Job;
   using Shared = std::shared_ptr<Job>;
+  /// A pidfd: ready when the process has ended.
+  using Process = boost::asio::posix::stream_descriptor;
 
+  /// Refused: the process is not there, or cannot be watched.
+  [[nodiscard]] std::variant<Process, http::Problem> process_of(const RunOptions& job) const;
+  /// The run begins, or goes on. `process` is not open when it cannot be watched.
+  Shared begin(RunOptions job, std::string token_sha256, Process process);
+  void take_up(RememberedJob job);
+  void remember(const Job& job, RunOptions options);
   boost::asio::awaitable<void> watch(Shared job);
+  boost::asio::awaitable<void> end_without_word(Shared job, const char* why);
   bool complete(Job& job, const v1::SyncEvent& event);
   void expire(const std::weak_ptr<Job>& expired);
   /// False: it had left before. Whoever calls holds a reference.
@@ -93,6 +115,9 @@ class Jobs {
   Producer& producer_;
   const JobLimits limits_;
   const JobTokens tokens_;
+  std::unique_ptr<JobFile> file_;
+  bool remembers_ = false;
+  /// By its hash: the tokens themselves are the jobs' alone.
   std::map<std::string, Shared, std::less<>> by_token_;
   std::map<std::string, Shared, std::less<>> by_run_;
   JobEnds ends_;

@@ -240,7 +240,7 @@ Run Producer::start_run(RunOptions options) {
   const auto parent = parse_traceparent(given              ? options.traceparent
                                         : outer != nullptr ? outer->traceparent
                                                            : environment("TRACEPARENT").value_or(""));
-  about.span = parent ? child_of(*parent) : new_trace();
+  about.span = !parent ? new_trace() : options.started_at ? *parent : child_of(*parent);
   description.traceparent = about.span.traceparent();
   // A tracestate belongs to the traceparent that it came with.
   if (parent && !given)
@@ -253,9 +253,15 @@ Run Producer::start_run(RunOptions options) {
   about.joined = options.joined;
   about.site_rate = impl_->settings.site_rate;
   about.on_event = std::move(options.on_event);
+  // A clock that was set back since then has measured nothing.
+  if (options.started_at) {
+    about.since_start =
+        std::max<std::chrono::system_clock::duration>(std::chrono::system_clock::now() - *options.started_at, std::chrono::seconds(0));
+  }
   auto core = std::make_shared<RunCore>(impl_->delivery, std::move(about));
   if (options.joined) return Run(std::make_shared<Run::Impl>(std::move(core)));
   v1::SyncEvent event;
+  if (options.started_at) set_time(*event.mutable_occurred_at(), *options.started_at);
   auto& started = *event.mutable_started();
   if (promised.count() > 0) set_duration(*started.mutable_heartbeat_interval(), promised);
   const auto os_pid = options.os_pid.value_or(static_cast<std::uint64_t>(::getpid()));
@@ -269,6 +275,10 @@ Run Producer::start_run(RunOptions options) {
 ProducerReport Producer::report() const {
   if (!impl_->delivery) return {};
   return to_report(impl_->delivery->report(), impl_->settings.topics);
+}
+
+const Settings& Producer::settings() const noexcept {
+  return impl_->settings;
 }
 
 bool Producer::wait(const std::function<bool(const ProducerReport&)>& enough, std::chrono::milliseconds limit) {

@@ -103,6 +103,8 @@ class Producer {
   void begin_close(std::chrono::milliseconds limit);
 
   [[nodiscard]] ProducerReport report() const;
+  /// What it was made with.
+  [[nodiscard]] const Settings& settings() const noexcept;
 
   /// Waits until `enough` says so of a report, looked at each time Kafka has answered for something or could not be reached;
   /// false when it did not within the limit. For programs that end soon after they began; a connector has no need of it.

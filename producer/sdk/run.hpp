@@ -46,6 +46,9 @@ struct RunOptions {
   /// The run was started elsewhere, and is only spoken of here: no Started is emitted, and leaving scope does not end it.
   /// A Completed says no duration unless it is given one. Set heartbeat_interval to 0 with it.
   bool joined = false;
+  /// Absent: it starts now. Else another producer started it then and has ended, and the run goes on here: `traceparent` is its own
+  /// span, durations count from then, and Started is told once more, as of then (of several the collector counts one).
+  std::optional<std::chrono::system_clock::time_point> started_at = {};
   /// Told of each event of the run once it has been handed over, whether there is a Kafka or not, and what became of it there.
   /// The event is as others will read it, but for what is known only later (sequence, totals) and but for heartbeats.
   /// Thread: the one that emits, which waits for it; several at once when several emit. It may log, but not emit for the same

@@ -32,6 +32,8 @@ class RunCore {
     Span span;
     /// Started elsewhere: see RunOptions.
     bool joined = false;
+    /// How long ago it was started, when that was elsewhere.
+    std::chrono::steady_clock::duration since_start{0};
     /// Whoever began the run and ends it, in whose process's child this is.
     std::optional<SurroundingAgent> agent = {};
     EventSubscriber on_event = {};
@@ -84,7 +86,7 @@ class RunCore {
   const About about_;
   const std::shared_ptr<delivery::Delivery> delivery_;
   delivery::RunAccount* const account_;
-  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now() - about_.since_start;
   std::atomic<bool> finished_{false};
   SiteLimits site_limits_;
   /// The subscriber threw: it is not called again.

@@ -1,4 +1,4 @@
-// A runfold agent in a process of its own, on a free port, with a state folder of its own.
+// A runfold agent in a process of its own, on a free port or a given one, with a state folder of its own.
 #pragma once
 
 #include "tests/support/broker.hpp"
@@ -20,9 +20,10 @@ namespace runfold::test {
 
 class AgentUnderTest {
  public:
-  explicit AgentUnderTest(const std::string& bootstrap_servers, std::vector<std::string> further = {}) {
+  explicit AgentUnderTest(const std::string& bootstrap_servers, std::vector<std::string> further = {},
+                          const std::string& listen = "127.0.0.1:0") {
     std::vector<std::string> command{
-        std::string(RUNFOLD_BINARY_DIR) + "/runfold", "agent", "--listen", "127.0.0.1:0", "--bootstrap-servers", bootstrap_servers};
+        std::string(RUNFOLD_BINARY_DIR) + "/runfold", "agent", "--listen", listen, "--bootstrap-servers", bootstrap_servers};
     command.insert(command.end(), further.begin(), further.end());
     program.emplace(command,
                     std::map<std::string, std::string>{{"RUNFOLD_STATE_DIR", folder.path().string()}, {"RUNFOLD_AGENT_TOKEN", ""}});

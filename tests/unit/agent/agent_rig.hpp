@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,14 @@ class AgentTest : public ::testing::Test {
     running_.reset();
     agent_.reset();
     producer_->close(runfold::test::kPatience);
+  }
+  /// Ends all of it, and serves at the same address again.
+  void restart(const std::function<void()>& meanwhile = [] {}) {
+    options.listen = agent_->url().substr(std::string("http://").size());
+    stop();
+    meanwhile();
+    io_.restart();
+    serve();
   }
 
   http::Response ask(const std::string& method, const std::string& path, const std::string& token, std::string body = {},

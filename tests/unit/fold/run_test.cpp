@@ -437,6 +437,36 @@ TEST(Run, CompletenessComparesWhatCameWithWhatWasSaid) {
   EXPECT_EQ(run.completeness(1).drops(0).records(), 3U);
 }
 
+TEST(Run, OneThatAnotherSourceGoesOnWithBeginsOnceAndLeavesWhatToExpectUnknown) {
+  // As an agent that is started again tells a run of the one before it, whose totals nobody will say; the job itself has said
+  // meanwhile how it ended, and the agent says later what it made of the silence.
+  for (const bool reversed : {false, true}) {
+    Telling before("r-1", "agent-1");
+    Telling after("r-1", "agent-2");
+    Telling job("r-1", "job");
+    std::vector<v1::SyncEvent> told{before.started(10), job.completed(20, v1::RUN_RESULT_SUCCESS), after.started(10),
+                                    after.completed(30, v1::RUN_RESULT_ERROR)};
+    totals(told[1], v1::TOPIC_EVENTS, 1);
+    totals(told[3], v1::TOPIC_EVENTS, 2);
+    if (reversed) std::reverse(told.begin(), told.end());
+    Folding f;
+    std::uint64_t started = 0;
+    std::uint64_t finished = 0;
+    for (const auto& event : told) {
+      f.send(event);
+      started += f.counts().runs_started;
+      for (const auto by_result : f.counts().runs_finished) finished += by_result;
+    }
+    EXPECT_EQ(started, 1U);
+    EXPECT_EQ(finished, 1U);
+    const v1::Run run = f.run();
+    EXPECT_EQ(run.result(), v1::RUN_RESULT_SUCCESS) << "the earliest word holds";
+    EXPECT_EQ(run.started_at().seconds(), 10);
+    EXPECT_FALSE(run.completeness(0).has_expected());
+    EXPECT_EQ(run.completeness(0).received(), 4U);
+  }
+}
+
 TEST(Run, WhatWasNotNeededIsSaidByItsReasonAndNotExpected) {
   Folding f;
   Telling t;

@@ -1,0 +1,177 @@
+// An agent that is started again on its spool goes on with the jobs that it had.
+#include "tests/support/program.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/unit/agent/agent_rig.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+namespace runfold::agent {
+namespace {
+
+using runfold::test::Program;
+using runfold::test::wait_until;
+using std::chrono::milliseconds;
+
+class AgentRestart : public test::AgentTest {
+ protected:
+  AgentRestart() { settings.spool_folder = spool.path().string(); }
+
+  std::string all_on_disk() {
+    std::string text;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(spool.path())) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      text += entry.path().string() + "\n" + std::string{std::istreambuf_iterator<char>(in), {}};
+    }
+    return text;
+  }
+  static std::string watched(const std::string& run_id, const Program& process) {
+    return R"({"connector":"watched","run_id":")" + run_id + R"(","os_pid":)" + std::to_string(process.pid()) + "}";
+  }
+  std::size_t heartbeats_of_the_second_source(const std::string& run_id) {
+    const auto all = events(run_id);
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const v1::SyncEvent& event) {
+      return event.has_heartbeat() && event.identity().source_id() != all.front().identity().source_id();
+    }));
+  }
+
+  runfold::test::TemporaryFolder spool;
+};
+
+TEST_F(AgentRestart, AJobGoesOnWithItsTokenAndItsRun) {
+  serve();
+  const auto job = register_job(R"({"connector":"invoices","version":"2.1","site":"acme","account":"a-7","run_id":"run-1","attempt":2,
+                                    "heartbeat":30})");
+  EXPECT_EQ(log(job, "before").status, 202U);
+  restart();
+  EXPECT_TRUE(shows("runfold_agent_jobs 1"));
+  EXPECT_EQ(try_to_register(R"({"connector":"invoices","run_id":"run-1","attempt":2})").status, 409U);
+  EXPECT_EQ(log(job, "after").status, 202U);
+  EXPECT_EQ(complete(job).status, 202U);
+  EXPECT_EQ(log(job, "late").status, 401U) << "no agent that lives has given this token";
+  stop();
+
+  EXPECT_EQ(messages("run-1"), (std::vector<std::string>{"before", "after"}));
+  const auto told = events("run-1");
+  ASSERT_EQ(told.size(), 3U);
+  const auto& first = told[0];
+  const auto& again = told[1];
+  EXPECT_NE(again.identity().source_id(), first.identity().source_id()) << "so it may number its records anew";
+  EXPECT_EQ(again.sequence(), 1U);
+  EXPECT_EQ(again.identity().attempt(), 2U);
+  EXPECT_EQ(again.identity().connector_id(), "invoices");
+  EXPECT_EQ(again.identity().version(), "2.1");
+  EXPECT_EQ(again.identity().site(), "acme");
+  EXPECT_EQ(again.trace().traceparent(), first.trace().traceparent());
+  EXPECT_EQ(again.started().account(), "a-7");
+  EXPECT_EQ(again.started().heartbeat_interval().seconds(), 30);
+  const auto at_ns = [](const v1::SyncEvent& event) { return event.occurred_at().seconds() * 1'000'000'000 + event.occurred_at().nanos(); };
+  EXPECT_GE(at_ns(again), at_ns(first) - 1'000) << "the earliest holds";
+  EXPECT_LT(at_ns(again), at_ns(told[2]));
+  const auto& end = told[2].completed();
+  EXPECT_EQ(end.result(), v1::RUN_RESULT_SUCCESS);
+  const auto took = end.duration().seconds() * 1'000'000'000 + end.duration().nanos();
+  EXPECT_GE(took + 1'000'000, at_ns(told[2]) - at_ns(again)) << "counted from the beginning";
+  EXPECT_EQ(all_on_disk(), "") << "nothing is left to know";
+}
+
+TEST_F(AgentRestart, HeartbeatsGoOnAndTheProcessIsWatchedAgain) {
+  settings.heartbeat_interval = milliseconds(5);
+  Program process({"/bin/sleep", "infinity"});  // before there is a socket that it would hold open
+  serve();
+  const auto job = register_job(watched("run-1", process));
+  restart();
+  EXPECT_TRUE(wait_until([&] { return heartbeats_of_the_second_source("run-1") >= 3; }));
+  process.signal(SIGKILL);
+  const auto end = end_of("run-1");
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->result(), v1::RUN_RESULT_ERROR);
+  EXPECT_EQ(end->error(), "the job's process ended without a Completed event");
+  EXPECT_EQ(log(job, "late").status, 401U);
+}
+
+TEST_F(AgentRestart, AProcessThatEndedMeanwhileEndsItsRun) {
+  Program process({"/bin/sleep", "infinity"});
+  serve();
+  register_job(watched("run-1", process));
+  const auto said_in_time = register_job(watched("run-2", process));
+  const auto grace = std::exchange(options.jobs.end_grace, std::chrono::hours(1));
+  restart([&] {
+    process.signal(SIGKILL);
+    EXPECT_TRUE(process.wait().has_value());
+  });
+  EXPECT_EQ(complete(said_in_time).status, 202U) << "what was on its way still counts";
+  options.jobs.end_grace = grace;
+  restart();
+  const auto end = end_of("run-1");
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->result(), v1::RUN_RESULT_ERROR);
+  EXPECT_EQ(end->error(), "the job's process ended without a Completed event while the agent was away");
+  EXPECT_EQ(end_of("run-2")->result(), v1::RUN_RESULT_SUCCESS);
+  EXPECT_TRUE(shows("runfold_agent_job_ends_total{end=\"process_ended\"} 1"));
+}
+
+TEST_F(AgentRestart, WhatHasLeftIsNotTakenUp) {
+  serve();
+  const auto completed = register_job(R"({"connector":"one","run_id":"run-1"})");
+  register_job(R"({"connector":"two","run_id":"run-2"})");
+  register_job(R"({"connector":"three","run_id":"run-3"})");
+  const auto higher = register_job(R"({"connector":"three","run_id":"run-3","attempt":2})");
+  EXPECT_EQ(complete(completed).status, 202U);
+  EXPECT_EQ(ask("DELETE", "/v1/jobs/run-2", options.token).status, 200U);
+  restart();
+  EXPECT_TRUE(shows("runfold_agent_jobs 1"));
+  EXPECT_EQ(complete(completed).status, 401U);
+  EXPECT_EQ(ask("DELETE", "/v1/jobs/run-3", higher.token).status, 200U) << "its own token may cancel it here too";
+  restart();
+  EXPECT_TRUE(shows("runfold_agent_jobs 0"));
+}
+
+TEST_F(AgentRestart, NoTokenAndNoSecretComesToTheDisk) {
+  ASSERT_TRUE(settings.redactor->add("hunter2-the-secret"));
+  serve();
+  const auto job = register_job(R"({"connector":"invoices","account":"hunter2-the-secret","run_id":"of hunter2-the-secret"})");
+  EXPECT_EQ(log(job, "with " + job.token).status, 202U);
+  const auto written = all_on_disk();
+  EXPECT_NE(written.find(".jobs"), std::string::npos);
+  EXPECT_NE(written.find("\"connector\":\"invoices\""), std::string::npos);
+  EXPECT_EQ(written.find(job.token), std::string::npos);
+  EXPECT_EQ(written.find(options.token), std::string::npos);
+  EXPECT_EQ(written.find("hunter2"), std::string::npos);
+  restart();
+  EXPECT_EQ(complete(job).status, 202U) << "though its run has another name than it asked for";
+  EXPECT_EQ(events(job.run_id).front().identity().run_id(), job.run_id);
+}
+
+TEST_F(AgentRestart, MoreJobsThanAreTakenNowStillGoOn) {
+  serve();
+  const auto one = register_job(R"({"connector":"one"})");
+  register_job(R"({"connector":"two"})");
+  options.jobs.jobs = 1;
+  restart();
+  EXPECT_EQ(ask("GET", "/readyz", "").status, 503U);
+  EXPECT_EQ(complete(one).status, 202U);
+  EXPECT_EQ(try_to_register(R"({"connector":"three"})").status, 503U);
+}
+
+TEST_F(AgentRestart, ADamagedFileStopsNothing) {
+  serve();
+  const auto job = register_job(R"({"connector":"one"})");
+  restart([&] {
+    for (const auto& entry : std::filesystem::directory_iterator(spool.path())) {
+      if (entry.path().extension() == ".jobs") std::ofstream(entry.path()) << "not this agent's";
+    }
+  });
+  EXPECT_EQ(log(job, "unknown now").status, 401U);
+  register_job(R"({"connector":"two"})");
+}
+
+}  // namespace
+}  // namespace runfold::agent
