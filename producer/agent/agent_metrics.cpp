@@ -28,6 +28,12 @@ void add(MetricFamily& family, std::vector<ClientMetric::Label> labels, std::uin
   family.metric.push_back(std::move(metric));
 }
 
+MetricFamily counter(const char* name, const char* what, std::uint64_t value) {
+  MetricFamily family = counter(name, what);
+  add(family, {}, value);
+  return family;
+}
+
 MetricFamily gauge(const char* name, const char* what, std::uint64_t value) {
   MetricFamily family{name, what, MetricType::Gauge, {}};
   add(family, {}, value);
@@ -62,6 +68,10 @@ std::string agent_metrics(const ProducerReport& report, const Jobs& jobs) {
       std::move(records),
       std::move(dropped),
       gauge("runfold_producer_pending_records", "Records that are neither confirmed nor given up yet.", report.pending),
+      counter("runfold_producer_taken_over_total", "Records that earlier producers left in the spool, and Kafka has confirmed since.",
+              report.taken_over),
+      counter("runfold_producer_inherited_lost_total",
+              "Records that earlier producers left in the spool, and that are lost: Kafka refused them.", report.inherited_lost),
       gauge("runfold_spool_bytes", "What this agent has on disk.", report.spool_bytes),
       gauge("runfold_agent_jobs", "Jobs that are registered.", jobs.size()),
       gauge("runfold_agent_jobs_max", "How many may be.", jobs.limits().jobs),

@@ -10,7 +10,7 @@ namespace runfold::agent {
 
 /// The metrics page, in Prometheus' text format. Labels are bounded: topics, outcomes, reasons; every reason and end is
 /// there from the beginning, at zero. Records are counted when they are settled: acknowledged by Kafka, dropped, or, of debug records, not
-/// needed.
+/// needed. Those of earlier producers, found in the spool, are counted apart.
 [[nodiscard]] std::string agent_metrics(const ProducerReport& report, const Jobs& jobs);
 
 }  // namespace runfold::agent

@@ -4,6 +4,7 @@
 #include "tests/support/program.hpp"
 #include "tests/support/promtool.hpp"
 #include "tests/support/raw_socket.hpp"
+#include "tests/support/temporary_folder.hpp"
 #include "tests/unit/agent/agent_rig.hpp"
 
 #include <gtest/gtest.h>
@@ -155,6 +156,31 @@ TEST_F(Agent, MetricsSatisfyPromtoolAndCountWhatIsSettled) {
   EXPECT_NE(page.find("\nprocess_resident_memory_bytes "), std::string::npos);
   EXPECT_EQ(page.find("run-1"), std::string::npos) << "a run id is no label";
   runfold::test::check_with_promtool(page);
+}
+
+TEST_F(Agent, WhatEarlierProducersLeftInTheSpoolIsCountedApart) {
+  const runfold::test::TemporaryFolder spool;
+  settings.spool_folder = spool.path().string();
+  {
+    runfold::test::FakeKafka away;
+    away.acknowledge_by_itself(false);
+    auto earlier = Producer::create(settings, away.factory()).value();
+    for (const char* name : {"one", "two", "refused"}) earlier->start_run({.run_id = name, .connector_id = "c"}).abandon();
+    EXPECT_EQ(earlier->close(std::chrono::milliseconds(0)).kept, 3U);
+  }
+  kafka.judge_by([](const auto& record) -> std::optional<kafka::Error> {
+    if (record.key != "refused") return std::nullopt;
+    return runfold::test::trouble(kafka::Errc::kTooLarge, "too large");
+  });
+  serve();
+  EXPECT_TRUE(shows("runfold_producer_taken_over_total 0"));
+  EXPECT_TRUE(shows("runfold_producer_inherited_lost_total 0"));
+  register_job(R"({"connector":"invoices"})");
+  EXPECT_TRUE(runfold::test::wait_until([&] {
+    return shows("runfold_producer_taken_over_total 2") && shows("runfold_producer_inherited_lost_total 1");
+  })) << metrics();
+  EXPECT_TRUE(shows("runfold_producer_records_total{topic=\"runfold.events\",outcome=\"acknowledged\"} 1")) << "its own alone";
+  runfold::test::check_with_promtool(metrics());
 }
 
 TEST_F(Agent, AnAddressThatCannotBeListenedOnIsToldFromOneThatIsTaken) {
