@@ -53,7 +53,7 @@ class Arrived {
     for (const auto& row : rows_of(run_id)) sum += numbers_.at(row).seen;
     return sum;
   }
-  /// The run's lines on stdout in the order of the topic, repeats left out.
+  /// The run's messages in the order of the topic, repeats left out.
   [[nodiscard]] const std::vector<std::string>& lines(const std::string& run_id) { return lines_[run_id]; }
   /// Its terminal event, if it is there.
   [[nodiscard]] const v1::Completed* completed(const std::string& run_id) const {
@@ -80,7 +80,7 @@ class Arrived {
     ASSERT_TRUE(batch.ParseFromString(value));
     for (int i = 0; i < batch.records_size(); ++i) {
       if (!is_new(batch.identity(), record, batch.first_sequence() + static_cast<std::uint64_t>(i))) continue;
-      if (batch.records(i).stream() == v1::LOG_STREAM_STDOUT) lines_[batch.identity().run_id()].push_back(batch.records(i).message());
+      lines_[batch.identity().run_id()].push_back(batch.records(i).message());
     }
   }
   bool is_new(const v1::RunIdentity& who, const kafka::InRecord& record, std::uint64_t number) {
