@@ -1,6 +1,6 @@
 // Producers with a spool on a real Apache Kafka: it is down, it dies, the agent is killed, the disk is full; what the disk had arrives.
-#include "producer/delivery/spool.hpp"
 #include "producer/sdk/producer.hpp"
+#include "tests/broker/producer/on_disk.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
@@ -104,24 +104,6 @@ TEST_F(SpoolOnKafka, ARunWhileKafkaIsDownArrivesWithTheNextOneOnceEachAndInOrder
   expect_whole(arrived, run_id, 20'000);
 }
 
-/// The highest number on disk, by run, source and topic, as whoever takes the spool over would find it.
-std::map<Arrived::Row, std::uint64_t> on_disk(const fs::path& spool) {
-  std::map<Arrived::Row, std::uint64_t> out;
-  const kafka::TopicNames topics;
-  for (const auto& path : delivery::folders_beside(spool / "none")) {
-    auto folder = delivery::SpoolFolder::take(path);
-    EXPECT_TRUE(folder.has_value()) << path;
-    delivery::Spool dead(std::move(*folder), {.tell = [](const std::string&) {}});
-    for (auto frame = dead.read_next(); frame.has_value() && frame->has_value(); frame = dead.read_next()) {
-      const bool event = (*frame)->channel == delivery::Channel::kEvents;
-      auto& highest =
-          out[{std::string((*frame)->names.run_id), std::string((*frame)->names.source_id), event ? topics.events : topics.logs}];
-      highest = std::max(highest, (*frame)->sequence + (*frame)->records - 1);
-    }
-  }
-  return out;
-}
-
 TEST_F(SpoolOnKafka, KilledFiftyTimesAtRandomMomentsNothingThatWasOnDiskIsLost) {
   std::mt19937 random(20'261'121);
   std::map<Arrived::Row, std::uint64_t> promised;
@@ -133,7 +115,7 @@ TEST_F(SpoolOnKafka, KilledFiftyTimesAtRandomMomentsNothingThatWasOnDiskIsLost) 
     ASSERT_TRUE(test::wait_until([&] { return agent.out().size() >= bytes; })) << agent.err();
     agent.signal(SIGKILL);
     ASSERT_EQ(agent.wait().value().signal, SIGKILL);
-    for (const auto& [row, highest] : on_disk(spool_)) promised[row] = std::max(promised[row], highest);
+    for (const auto& [row, highest] : test::on_disk(spool_)) promised[row] = std::max(promised[row], highest);
   }
   send_what_is_left();
   ASSERT_GE(promised.size(), 20U) << "not all were killed before they had said anything";

@@ -1,0 +1,116 @@
+// runfold agent is killed while jobs report to it, and started again on its spool, on a real Apache Kafka: what was on disk arrives.
+#include "tests/broker/producer/agent_under_test.hpp"
+#include "tests/broker/producer/on_disk.hpp"
+#include "tests/support/arrived.hpp"
+#include "tests/support/secrets.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/support/unanswered_address.hpp"
+
+#include <boost/json.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace runfold {
+namespace {
+
+namespace fs = std::filesystem;
+using test::AgentUnderTest;
+using test::Arrived;
+using test::broker_address;
+using test::kPatience;
+using test::Program;
+using test::unique_name;
+
+/// A job that goes on with whichever agent is there: registered again under its run_id when the one before is gone.
+struct Job {
+  std::string run_id;
+  int said = 0;
+
+  [[nodiscard]] std::string register_at(const AgentUnderTest& agent) const {
+    const auto registered = agent.post("/v1/jobs", agent.token, R"({"connector":"killed","run_id":")" + run_id + "\"}");
+    EXPECT_EQ(registered.status, 201U) << registered.body;
+    std::string token(boost::json::parse(registered.body).at("token").as_string());
+    test::remember_secret("a job's token", token);
+    return token;
+  }
+  /// Says a new line, which it never says again, whatever became of it. False: nobody answers.
+  bool say(const AgentUnderTest& agent, const std::string& token) {
+    const std::string message = std::to_string(said++) + " by " + token;
+    http::ClientRequest request("POST", agent.url + "/v1/job/log", {}, R"({"level":"info","message":")" + message + "\"}");
+    request.fields.set("Authorization", "Bearer " + token);
+    const auto answer = http::send_blocking(std::move(request), kPatience);
+    EXPECT_TRUE(!answer || answer->status == 202U) << answer->body;
+    return answer.has_value();
+  }
+};
+
+TEST(KilledAgent, StartedAgainOnItsSpoolLosesNothingThatWasOnDiskAndSendsItOnce) {
+  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
+  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  const test::UnansweredAddress nobody(test::UnansweredAddress::Kind::kRefuses);
+  const test::TemporaryFolder folder;
+  const fs::path spool = folder.path() / "spool";
+  const std::vector<std::string> flags{"--spool", spool.string(), "--flush-timeout", "60s"};
+  std::mt19937 random(20'261'122);
+  std::vector<Job> jobs(3);
+  for (auto& job : jobs) job.run_id = unique_name("killed-agents-job");
+  std::map<Arrived::Row, std::uint64_t> promised;
+  for (int round = 0; round < 20; ++round) {
+    AgentUnderTest agent(random() % 2 == 0 ? nobody.text() : broker_address(), flags);
+    std::atomic<int> taken{0};
+    std::vector<std::thread> working;
+    for (auto& job : jobs) {
+      working.emplace_back([&agent, &job, &taken, token = job.register_at(agent)] {
+        while (job.say(agent, token)) ++taken;
+      });
+    }
+    const int enough = static_cast<int>(random() % 300);
+    EXPECT_TRUE(test::wait_until([&] { return taken >= enough; }));
+    agent.program->signal(SIGKILL);
+    ASSERT_EQ(agent.program->wait().value().signal, SIGKILL);
+    for (auto& one : working) one.join();
+    for (const auto& [row, highest] : test::on_disk(spool)) promised[row] = std::max(promised[row], highest);
+  }
+
+  AgentUnderTest last(broker_address(), flags);
+  const Job job{.run_id = unique_name("last")};
+  const std::string token = job.register_at(last);
+  EXPECT_EQ(last.post("/v1/events", token, R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})").status, 202U);
+  const auto folders = [&] { return std::distance(fs::directory_iterator(spool), fs::directory_iterator()); };
+  EXPECT_TRUE(test::wait_until([&] { return folders() == 1; })) << "its own is left, those of the dead are gone";
+  last.program->signal(SIGTERM);
+  EXPECT_EQ(last.program->wait().value().exit_code, 0) << last.program->err();
+  EXPECT_EQ(folders(), 0);
+
+  ASSERT_GE(promised.size(), 30U) << "most had something on disk when they were killed";
+  kafka::Properties properties;
+  ASSERT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
+  Arrived arrived(properties);
+  std::uint64_t records = 0;
+  for (const auto& [row, highest] : promised) {
+    EXPECT_GE(arrived.contiguous(row), highest) << std::get<0>(row) << " " << std::get<2>(row);
+    records += highest;
+  }
+  EXPECT_GT(records, 1'000U);
+  for (const auto& one : jobs) {
+    const auto& lines = arrived.lines(one.run_id);
+    EXPECT_EQ(std::set<std::string>(lines.begin(), lines.end()).size(), lines.size()) << "each once";
+    for (const auto& line : lines) EXPECT_TRUE(line.ends_with(" by [redacted]"));
+  }
+  EXPECT_NE(arrived.completed(job.run_id), nullptr);
+}
+
+}  // namespace
+}  // namespace runfold
