@@ -3,8 +3,8 @@
 // The last file of this program in the order of their names: no other test has all of this to read.
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
+#include "tests/broker/producer/exec_memory.hpp"
 #include "tests/support/broker.hpp"
-#include "tests/support/process_memory.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/secrets.hpp"
 #include "tests/support/wait_until.hpp"
@@ -13,10 +13,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,24 +27,13 @@ using test::kPatience;
 using test::Program;
 using test::unique_name;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 constexpr std::size_t kChildren = 4;
 /// A gigabyte to each of stdout and stderr; with sanitizers, which are slow, a sixteenth.
-constexpr std::size_t kBlocksEach = (std::size_t{1} << 30) / 4096 / kChildren / (kSanitized ? 16 : 1);
+constexpr std::size_t kBlocksEach = (std::size_t{1} << 30) / 4096 / kChildren / (test::kSanitized ? 16 : 1);
 /// What a pipe takes as a whole, so that blocks of several writers do not mix.
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kLine = 512;
 constexpr std::size_t kStreamBytes = kChildren * kBlocksEach * kBlock;
-
-/// What runfold exec may have resident, at any time: the queue of 8 MiB three times (waiting; with Kafka's client, until it is
-/// acknowledged; and the client's copy of it), what it has when idle (13 MiB), 2 MiB of batches under way, the buffers of two
-/// streams (1 MiB with the end of stdout that is kept), and once more half of all that for what allocators leave unused.
-constexpr std::size_t kMayHave = std::size_t{3} * (3 * 8 + 13 + 2 + 1) / 2 << 20;
 
 /// Every block begins with whose and the how manieth it is, and the secret; its lines have one size.
 constexpr const char* kStorm = R"(
@@ -166,13 +153,7 @@ TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecorded
        std::to_string(kBlock),
        std::to_string(kLine)},
       {{"STORM_SECRET", secret}}, [&](std::string_view bytes) { out.take(bytes); }, [&](std::string_view bytes) { err.take(bytes); });
-  std::size_t peak = 0;
-  ASSERT_TRUE(test::wait_until(
-      [&] {
-        peak = std::max(peak, test::peak_resident_bytes(exec.pid()).value_or(0));
-        return !exec.running();
-      },
-      4 * kPatience));
+  ASSERT_NO_FATAL_FAILURE(test::expect_bounded_memory_until_the_end(exec));
   EXPECT_EQ(exec.wait().value().exit_code, 7);
   EXPECT_EQ(out.bytes(), kStreamBytes);
   EXPECT_TRUE(out.whole());
@@ -180,9 +161,6 @@ TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecorded
   EXPECT_EQ(err.bytes(), kStreamBytes);
   EXPECT_TRUE(err.whole());
   EXPECT_TRUE(err.rest().starts_with("2026-05-16 14:32:11 UTC [ERROR] the last words\n")) << err.rest();
-  std::cout << "[  STORM   ] peak resident " << (peak >> 20) << " MiB of at most " << (kMayHave >> 20)
-            << (kSanitized ? ", not judged: a sanitizer has memory of its own\n" : "\n");
-  EXPECT_TRUE(kSanitized || peak <= kMayHave) << peak;
 
   const Told told(run_id);
   EXPECT_EQ(told.end.result(), v1::RUN_RESULT_FAILURE);

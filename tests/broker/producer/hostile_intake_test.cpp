@@ -1,0 +1,101 @@
+// A command that abuses its own intake in every way, on a real Apache Kafka: it is refused, unharmed, and what was right is recorded.
+#include "tests/broker/producer/exec_memory.hpp"
+#include "tests/support/arrived.hpp"
+#include "tests/support/broker.hpp"
+#include "tests/support/program.hpp"
+
+#include <boost/json.hpp>
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace runfold {
+namespace {
+
+using test::Arrived;
+using test::Program;
+using test::unique_name;
+
+/// Prints one JSON object: the answers by what was asked, and what was not a problem document among the refusals.
+constexpr const char* kAbuse = R"(
+import http.client, json, os, resource, socket, sys, threading, urllib.parse
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+url = urllib.parse.urlparse(os.environ["RUNFOLD_INTAKE_URL"])
+own = os.environ["RUNFOLD_INTAKE_TOKEN"]
+plain = []
+def post(path, body, token=own, kind="application/json"):
+    client = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    client.request("POST", path, body, {"Authorization": "Bearer " + token, "Content-Type": kind})
+    answer = client.getresponse()
+    text = answer.read()
+    client.close()
+    if answer.status >= 400 and (answer.getheader("Content-Type") != "application/problem+json" or not json.loads(text)["detail"]): plain.append(path)
+    return answer.status
+good = json.dumps({"level": "info", "message": "in the crowd"})
+crowd = []
+for i in range(3000):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex((url.hostname, url.port))
+    crowd.append(one)
+for one in crowd[-100:]:  # slow: the rest of their requests does not come
+    one.setblocking(True)
+    one.sendall(b"POST /v1/job/log HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{")
+answers = {"among thousands": [post("/v1/job/log", good)]}
+bodies = {
+    "unknown level": '{"level": "loud", "message": "bad"}', "no message": '{"level": "info"}', "message of another type": '{"level": "info", "message": 7}',
+    "no JSON": "level=info bad", "cut": '{"level": "info", "mess', "no UTF-8": b'{"level": "info", "message": "bad \xc3\x28"}', "empty": "",
+    "nested without end": "[" * 100000, "half of an array": '[{"level": "info", "message": "bad"}, {"level": "loud", "message": "bad"}]',
+}
+for name, body in bodies.items():
+    answers[name] = [post("/v1/job/log", body), post("/v1/events", body)]
+answers["no event"] = [post("/v1/events", b"\xff" * 1000, kind="application/protobuf")]
+answers["wrong token"] = [post("/v1/job/log", good, token) for token in ("", "x", own[:-1], own + "0", "0" * 64)]
+large, sent = [], json.dumps({"level": "info", "message": "bad" * 3500000})
+threads = [threading.Thread(target=lambda: large.extend(post(path, sent) for path in ("/v1/job/log", "/v1/events") * 2)) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+answers["ten megabytes"] = large
+answers["after all that"] = [post("/v1/job/log", json.dumps({"level": "error", "message": "still here"})), post("/v1/events", '{"step_started": {"step_id": "s"}}')]
+print(json.dumps({"answers": answers, "plain": plain}))
+sys.exit(9)
+)";
+
+TEST(HostileIntake, ThousandsOfConnectionsAndBadBodiesAreRefusedInBoundedMemoryAndTheCommandIsUnharmed) {
+  const std::string servers = test::broker_address();
+  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
+  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  const std::string run_id = unique_name("abuse");
+  Program exec({RUNFOLD_BINARY_DIR "/runfold", "exec", "--connector", "abuse", "--run-id", run_id, "--bootstrap-servers", servers,
+                "--flush-timeout", "60s", "--no-record-stdout", "--", "/usr/bin/python3", "-c", kAbuse});
+  ASSERT_NO_FATAL_FAILURE(test::expect_bounded_memory_until_the_end(exec));
+  ASSERT_EQ(exec.wait().value().exit_code, 9) << exec.err();
+  EXPECT_EQ(exec.err(), "");
+
+  const auto told = boost::json::parse(exec.out()).as_object();
+  EXPECT_TRUE(told.at("plain").as_array().empty()) << told.at("plain");
+  const auto& answers = told.at("answers").as_object();
+  EXPECT_EQ(answers.size(), 14U);
+  for (const auto& [what, statuses] : answers) {
+    const int expected = what == "among thousands" || what == "after all that" ? 202
+                         : what == "wrong token"                               ? 401
+                         : what == "ten megabytes"                             ? 413
+                                                                               : 400;
+    EXPECT_FALSE(statuses.as_array().empty()) << what;
+    for (const auto& status : statuses.as_array()) EXPECT_EQ(status.as_int64(), expected) << what;
+  }
+
+  kafka::Properties properties;
+  ASSERT_TRUE(properties.set("bootstrap.servers", servers).has_value());
+  Arrived arrived(properties);
+  EXPECT_EQ(arrived.lines(run_id), (std::vector<std::string>{"in the crowd", "still here"}));
+  EXPECT_EQ(arrived.records_of(run_id), 5U) << "with Started, StepStarted and Completed";
+  ASSERT_NE(arrived.completed(run_id), nullptr);
+  EXPECT_EQ(arrived.completed(run_id)->exit_code(), 9);
+  EXPECT_EQ(arrived.completed(run_id)->totals(1).drops_size(), 0);
+}
+
+}  // namespace
+}  // namespace runfold
