@@ -78,10 +78,10 @@ Result<std::unique_ptr<AgentServer>> AgentServer::listen(boost::asio::any_io_exe
   return agent;
 }
 
-// By the port: where its jobs look for it.
+// By the port: where its jobs look for it. One that any free port was picked for, no job finds again.
 void AgentServer::take_up_jobs() {
   const std::filesystem::path spool = producer_.settings().spool_folder;
-  if (spool.empty()) return;
+  if (spool.empty() || options_.listen.ends_with(":0")) return;
   const std::string address = server_->address();
   auto file = std::make_unique<JobFile>(spool / ("agent-" + address.substr(address.rfind(':') + 1) + ".jobs"),
                                         [](const std::string& message) { print(v1::SEVERITY_WARNING, message); });

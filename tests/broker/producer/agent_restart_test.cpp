@@ -5,6 +5,7 @@
 #include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/secrets.hpp"
+#include "tests/support/unanswered_address.hpp"
 
 #include <boost/json.hpp>
 
@@ -28,6 +29,7 @@ using runfold::test::broker_address;
 using runfold::test::kPatience;
 using runfold::test::Program;
 using runfold::test::TemporaryFolder;
+using runfold::test::UnansweredAddress;
 using runfold::test::unique_name;
 using runfold::test::wait_until;
 
@@ -78,8 +80,8 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
   ASSERT_EQ(topics.wait(kPatience)->exit_code, 0) << topics.err();
 
   // The first agent reaches no Kafka: what it has taken, the disk alone has.
-  std::optional<AgentUnderTest> agent(std::in_place, "127.0.0.1:1", flags);
-  const std::string url = agent->url;
+  const std::string address = UnansweredAddress(UnansweredAddress::Kind::kRefuses).text();
+  std::optional<AgentUnderTest> agent(std::in_place, "127.0.0.1:1", flags, address);
   const std::string token(registered(*agent, R"({"connector":"plain","run_id":")" + plain + "\"}").at("token").as_string());
   const auto cpp_job = registered(
       *agent, R"({"connector":"cpp","run_id":")" + in_cpp + R"(","os_pid":)" + std::to_string(::getpid()) + R"(,"heartbeat":1})");
@@ -102,7 +104,7 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
   agent->program->signal(SIGKILL);
   ASSERT_TRUE(agent->program->wait(kPatience).has_value());
 
-  agent.emplace(broker_address(), flags, url.substr(std::string("http://").size()));
+  agent.emplace(broker_address(), flags, address);
   EXPECT_EQ(agent->word_after("jobs of an earlier agent that go on here: "), "2") << agent->program->err();
   for (int line = kLines; line < 2 * kLines; ++line) messages.push_back(say(line));
   run.step("read").complete(42);

@@ -1,6 +1,7 @@
 // An agent that is started again on its spool goes on with the jobs that it had.
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/unanswered_address.hpp"
 #include "tests/unit/agent/agent_rig.hpp"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,10 @@ using std::chrono::milliseconds;
 
 class AgentRestart : public test::AgentTest {
  protected:
-  AgentRestart() { settings.spool_folder = spool.path().string(); }
+  AgentRestart() {
+    settings.spool_folder = spool.path().string();
+    options.listen = runfold::test::UnansweredAddress(runfold::test::UnansweredAddress::Kind::kRefuses).text();
+  }
 
   std::string all_on_disk() {
     std::string text;
@@ -159,6 +163,15 @@ TEST_F(AgentRestart, MoreJobsThanAreTakenNowStillGoOn) {
   EXPECT_EQ(ask("GET", "/readyz", "").status, 503U);
   EXPECT_EQ(complete(one).status, 202U);
   EXPECT_EQ(try_to_register(R"({"connector":"three"})").status, 503U);
+}
+
+TEST_F(AgentRestart, OneOnAnyFreePortLeavesNothingThatNobodyWouldFind) {
+  options.listen = "127.0.0.1:0";
+  serve();
+  const auto job = register_job(R"({"connector":"one"})");
+  EXPECT_EQ(all_on_disk().find(".jobs"), std::string::npos);
+  restart();
+  EXPECT_EQ(log(job, "after").status, 401U);
 }
 
 TEST_F(AgentRestart, ADamagedFileStopsNothing) {
