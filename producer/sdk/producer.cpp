@@ -247,7 +247,7 @@ Run Producer::start_run(RunOptions options) {
     description.tracestate = outer != nullptr ? outer->core->tracestate() : usable_tracestate(environment("TRACESTATE").value_or(""));
   if (impl_->settings.redactor->holds_registered(description.tracestate)) description.tracestate.clear();
 
-  if (!options.joined && impl_->delivery) about.agent = SurroundingAgent::of_run(description.run_id, description.attempt);
+  if (!options.joined) about.agent = SurroundingAgent::of_run(description.run_id, description.attempt);
   if (about.agent) description.heartbeat_interval = std::chrono::milliseconds(0);
   about.redactor = impl_->settings.redactor;
   about.joined = options.joined;

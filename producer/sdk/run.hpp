@@ -72,7 +72,7 @@ struct RunEnd {
 ///
 /// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
 /// but what they emit after finish() is dropped and counted (as late). When the producer is off, emit() and log() do
-/// nothing and return true.
+/// nothing and return true, and the run's end is told to the agent alone that began the run, if there is one.
 class Run {
  public:
   Run(Run&&) noexcept;

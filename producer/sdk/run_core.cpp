@@ -72,11 +72,13 @@ void RunCore::start(v1::SyncEvent started) {
 delivery::ToldBy RunCore::tell_agent(const v1::SyncEvent& completed) const {
   const auto failure = about_.agent->take_end(redact::redacted(redactor(), completed).value_or(completed));
   if (!failure) return delivery::ToldBy::kAnother;
+  const char* what = " may not know how it ended; then what it sees of the process decides: ";
+  if (failure->for_certain) {
+    what = account_ != nullptr ? " did not take its end, so this process tells it: "
+                               : " did not take its end, and without a Kafka this process cannot tell it: ";
+  }
   print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING,
-                         "Runfold: the agent of run " + about_.description.run_id +
-                             (failure->for_certain ? " did not take its end, so this process tells it: "
-                                                   : " may not know how it ended; then what it sees of the process decides: ") +
-                             failure->why);
+                         "Runfold: the agent of run " + about_.description.run_id + what + failure->why);
   return failure->for_certain ? delivery::ToldBy::kUs : delivery::ToldBy::kAnother;
 }
 
@@ -155,7 +157,7 @@ bool RunCore::finish(v1::SyncEvent completed) {
   // Not delivery's to decide: while the first one is told to the agent, a second one must not come before it.
   const bool ended_before = finished_.exchange(true, std::memory_order_acq_rel);
   if (ended_before) return account_ != nullptr && delivery_->refuse(*account_, delivery::Channel::kEvents, delivery::Drop::kLate);
-  if (account_ == nullptr && !about_.on_event) return true;
+  if (account_ == nullptr && !about_.on_event && !about_.agent) return true;
   if (!completed.completed().has_duration() && !about_.joined) {
     set_duration(*completed.mutable_completed()->mutable_duration(), std::chrono::steady_clock::now() - started_);
   }

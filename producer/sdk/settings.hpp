@@ -30,7 +30,8 @@ enum class DebugRecords : std::uint8_t {
 /// Settings of a Producer. The defaults are good; only connector_id has none.
 struct Settings {
   /// Where Kafka is and how to speak to it. Without bootstrap.servers the producer is off: every call is a cheap
-  /// no-op, so that a connector runs unchanged where there is no Runfold.
+  /// no-op, so that a connector runs unchanged where there is no Runfold. Under runfold exec or agent the end of the run that it is
+  /// in is handed over all the same.
   kafka::Properties kafka;
   kafka::TopicNames topics;
 

@@ -1,11 +1,14 @@
 // The example connector in C++, run as its author would, on a real Apache Kafka: what it does, and what is told of it.
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
+#include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "transport/kafka/topics.hpp"
+
+#include <boost/json.hpp>
 
 #include <gtest/gtest.h>
 
@@ -205,6 +208,26 @@ TEST_F(ExampleConnector, DoesItsWorkWithoutKafkaToo) {
   EXPECT_EQ(catalogue(), "base\t1\t\neditor\t3\tbase\nshell\t2\tbase (>= 1),editor | pager\n");
   EXPECT_EQ(run(unique_name("nameless"), {{"RUNFOLD_CONNECTOR", ""}}), 78);
   EXPECT_NE(err.find("RUNFOLD_CONNECTOR is not set"), std::string::npos);
+}
+
+TEST_F(ExampleConnector, AtAnAgentItNeedsNoKafkaOfItsOwnToSayHowItsRunEnded) {
+  const test::AgentUnderTest agent(broker_address());
+  for (const bool succeeds : {true, false}) {
+    const std::string run_id = unique_name("at-an-agent");
+    const auto job = agent.post("/v1/jobs", agent.token, R"({"connector":"dpkg","run_id":")" + run_id + "\"}");
+    ASSERT_EQ(job.status, 201U) << job.body;
+    std::map<std::string, std::string> environment{{"RUNFOLD_BOOTSTRAP_SERVERS", ""}};
+    const auto answer = boost::json::parse(job.body);
+    for (const auto& [name, value] : answer.at("environment").as_object()) environment.emplace(name, value.as_string());
+    if (succeeds) write_status(kStatus);
+    EXPECT_EQ(run(run_id, environment), succeeds ? 0 : 1) << err;
+    const Told told = told_of(run_id);
+    EXPECT_EQ(kinds(told.events), (std::vector<std::string>{"started", "completed"}));
+    const v1::Completed& end = told.events.back().completed();
+    EXPECT_EQ(end.result(), succeeds ? v1::RUN_RESULT_SUCCESS : v1::RUN_RESULT_FAILURE);
+    EXPECT_EQ(end.error().starts_with("read: cannot read "), !succeeds) << end.error();
+    std::filesystem::remove(folder.path() / "status");
+  }
 }
 
 TEST_F(ExampleConnector, UnderExecOneRunBeginsAndEndsOnceAndKnowsTheExitCode) {

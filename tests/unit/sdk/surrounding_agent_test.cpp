@@ -231,6 +231,48 @@ TEST_F(InAgent, AnEndThatTheAgentFailsAtIsNotToldTwice) {
   EXPECT_TRUE(sent().empty());
 }
 
+TEST_F(InAgent, WithoutAKafkaOfItsOwnTheAgentIsToldTheEndAllTheSame) {
+  Settings off;
+  ASSERT_TRUE(off.redactor->add("hunter2"));
+  auto producer = make(std::move(off));
+  Cases heard;
+  {
+    runfold::Run run = producer->start_run({.on_event = [&](const v1::SyncEvent& event) { heard.push_back(event.event_case()); }});
+    run.step("read").complete(1);
+    run.finish({.result = v1::RUN_RESULT_FAILURE, .error = "login as hunter2 failed"});
+    run.finish({});
+  }
+  { const runfold::Run unheard = producer->start_run(); }
+  EXPECT_EQ(producer->close(test::kPatience).emitted, 0U);
+  EXPECT_EQ(heard, (Cases{v1::SyncEvent::kStarted, v1::SyncEvent::kStepStarted, v1::SyncEvent::kStepCompleted, v1::SyncEvent::kCompleted}));
+  ASSERT_EQ(taken().size(), 2U);
+  EXPECT_EQ(taken()[0].completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(taken()[0].completed().error(), "login as [redacted] failed");
+  EXPECT_TRUE(taken()[0].completed().has_duration());
+  EXPECT_EQ(taken()[1].completed().result(), v1::RUN_RESULT_SUCCESS) << "though nobody here listens";
+  EXPECT_TRUE(sent().empty());
+}
+
+TEST_F(InAgent, WithoutAKafkaOfItsOwnTheEndOfAnothersRunIsNobodysToTell) {
+  auto producer = make(Settings{});
+  { const runfold::Run joined = producer->start_run({.joined = true}); }
+  { const runfold::Run another = producer->start_run({.run_id = "another"}); }
+  producer->start_run().abandon();
+  EXPECT_TRUE(taken().empty());
+}
+
+TEST_F(InAgent, WithoutAKafkaOfItsOwnAnEndThatIsRefusedIsSaidToBeLost) {
+  status_ = 410;
+  auto producer = make(Settings{});
+  ::testing::internal::CaptureStderr();
+  { const runfold::Run run = producer->start_run(); }
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("[WARN] Runfold: the agent of run r-1 did not take its end, and without a Kafka this process cannot tell it: "),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("answered 410"), std::string::npos) << said;
+}
+
 // Not under the sanitizer of undefined behaviour, which itself opens a pipe to look at an exception's type.
 #if !defined(__SANITIZE_ADDRESS__)
 TEST_F(InAgent, ARunThatLeavesScopeEndsWithFewDescriptorsLeft) {
