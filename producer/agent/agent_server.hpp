@@ -36,7 +36,8 @@ struct AgentServerOptions {
 class AgentServer {
  public:
   /// `producer` outlives it. With a spool, and on a port that is not 0, it remembers its jobs there, and goes on with those that an
-  /// agent of the same port has left (see Jobs::take_up). Errors: kInvalid for an address that cannot be listened on, kSystem for one that is taken.
+  /// agent of the same port has left (see Jobs::take_up).
+  /// Errors: kInvalid for an address that cannot be listened on, kSystem for one that is taken.
   [[nodiscard]] static Result<std::unique_ptr<AgentServer>> listen(boost::asio::any_io_executor executor, Producer& producer,
                                                                    AgentServerOptions options);
 
