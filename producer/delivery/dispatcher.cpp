@@ -22,9 +22,10 @@ constexpr std::size_t kMaxFinishingRuns = 16'384;
 /// more than an hour ahead, and a connector's own times are not always times.
 constexpr std::int64_t kMaxAheadNs = 60'000'000'000;
 
-/// After a busy step the thread sleeps this long without being woken by records. So a connector that emits without pause
-/// pays for a wake-up some hundred times a second, not for each record; Kafka's client gathers records as long as that.
+/// For a while after it took records the thread sleeps this long at a time, and records do not wake it. So a connector pays for
+/// no wake-up as long as it emits, even when the scheduler stops it for some slices; Kafka's client gathers records as long.
 constexpr std::chrono::milliseconds kNap{2};
+constexpr std::chrono::milliseconds kNapping{20};
 
 std::int64_t believable(std::int64_t time_ns, const Now& now) noexcept {
   return time_ns - kMaxAheadNs > now.wall_ns ? now.wall_ns : std::max<std::int64_t>(time_ns, 0);
@@ -71,7 +72,6 @@ void Dispatcher::release(RunAccount& run) noexcept {
 }
 
 NextStep Dispatcher::step(const Now& now, bool hurry) {
-  took_records_ = false;
   take_notices(now);
   outbox_.pump(now.steady);
   const bool more = take_records(now);
@@ -115,7 +115,7 @@ bool Dispatcher::take_records(const Now& now) {
     if (taken == kRecordsAStep) return true;
     const auto bytes = ring_.front();
     if (bytes.empty()) break;
-    took_records_ = true;
+    took_records_at_ = now.steady;
     take_record(read_queued(bytes), now);
     ring_.pop();
   }
@@ -302,7 +302,7 @@ NextStep Dispatcher::next_step(const Now& now, bool more, bool hurry) const {
     next.least = Urgency::kEvent;
   }
   if (!heartbeats_.empty()) next.at = std::min(next.at, heartbeats_.begin()->first);
-  if (took_records_ && !hurry) {
+  if (took_records_at_ && now.steady < *took_records_at_ + kNapping && !hurry) {
     next.at = std::min(next.at, now.steady + kNap);
     next.least = Urgency::kFilling;
   }

@@ -129,7 +129,7 @@ class Dispatcher {
   std::size_t open_batches_bytes_ = 0;
   std::set<std::pair<Clock::time_point, RunAccount*>> heartbeats_;
   std::optional<Clock::time_point> napping_since_;
-  bool took_records_ = false;
+  std::optional<Clock::time_point> took_records_at_;
 };
 
 }  // namespace runfold::delivery
