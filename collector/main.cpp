@@ -195,7 +195,12 @@ PipelineOptions pipeline_options(const Config& config, const std::vector<SinkMak
 }
 
 http::ServerLimits server_limits(const HttpConfig& config) {
-  return {config.header_bytes, config.body_bytes, config.connections, config.request_time, config.response_time, config.idle_time};
+  return {.header_bytes = config.header_bytes,
+          .body_bytes = config.body_bytes,
+          .connections = config.connections,
+          .request_time = config.request_time,
+          .response_time = config.response_time,
+          .idle_time = config.idle_time};
 }
 
 /// The broker in this process, and the file that tells others where it is; both gone when this is.

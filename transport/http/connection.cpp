@@ -23,6 +23,9 @@ using std::chrono::steady_clock;
 constexpr milliseconds kLastWords{1'000};
 constexpr milliseconds kLinger{2'000};
 
+/// A body of at most this much is always taken: other clients' large ones keep nobody from saying little.
+constexpr std::size_t kSmallBody = 16 * 1024;
+
 Problem unexpected() {
   return {500, "Internal Server Error", "The server met an unexpected condition; its log says more.", {}};
 }
@@ -43,10 +46,14 @@ class ConnectionImpl final : public Connection {
     const auto self = shared_from_this();
     try {
       bool again = true;
-      while (again) again = co_await serve_one();
+      while (again) {
+        again = co_await serve_one();
+        hold_body(0);
+      }
     } catch (const std::exception& error) {
       serving_->report("connection of " + peer_ + ": " + error.what());
     }
+    hold_body(0);  // what was thrown left it as it was
     close();
   }
 
@@ -78,6 +85,14 @@ class ConnectionImpl final : public Connection {
     } else {
       socket_.close(ignored);
     }
+  }
+
+  /// Counts what this connection has of a body among those of all. False: together they are too much.
+  bool hold_body(std::size_t bytes) {
+    std::size_t& all = serving_->bodies_bytes;
+    all += bytes - body_bytes_;
+    body_bytes_ = bytes;
+    return bytes <= kSmallBody || all <= serving_->limits.bodies_bytes || all == bytes;
   }
 
   /// Reads more into the reader. False: the deadline passed, or the client is gone.
@@ -114,6 +129,10 @@ class ConnectionImpl final : public Connection {
         co_return co_await refuse(late);
       }
       state = reader_.read();
+      if (!hold_body(reader_.body_bytes())) {
+        const Problem crowded{503, "Service Unavailable", "Too many large requests are being sent at once; try again.", {}};
+        co_return co_await refuse(crowded);
+      }
     }
     if (state == RequestReader::State::kRefused) co_return co_await refuse(reader_.problem());
 
@@ -235,6 +254,8 @@ class ConnectionImpl final : public Connection {
 
   /// Says why the connection ends here. Always false.
   asio::awaitable<bool> refuse(const Problem& problem) {
+    reader_.forget();
+    hold_body(0);
     deadline_.set(kLastWords);
     std::string why;
     const Response response = problem.to_response();
@@ -260,6 +281,8 @@ class ConnectionImpl final : public Connection {
   std::shared_ptr<const Serving> serving_;
   RequestReader reader_{serving_->limits.header_bytes, serving_->limits.body_bytes};
   std::string peer_;
+  /// Its part of serving_->bodies_bytes.
+  std::size_t body_bytes_ = 0;
   asio::cancellation_signal handler_cancel_;
   std::optional<steady_clock::time_point> idle_since_;
   bool reading_ = false;

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ struct Serving {
   Router router;
   ServerLimits limits;
   std::function<void(const std::string&)> on_error;
+  /// See ServerLimits::bodies_bytes. Thread: the executor's.
+  mutable std::size_t bodies_bytes = 0;
 
   void report(const std::string& message) const {
     if (on_error) on_error(message);

@@ -44,11 +44,18 @@ class RequestReader::Impl {
     return read_body();
   }
 
+  [[nodiscard]] std::size_t body_bytes() const noexcept { return parser_ ? parser_->get().body().size() : 0; }
+
   Incoming take() {
     assert(parser_ && parser_->is_done());
     incoming_.request.body = std::move(parser_->get().body());
     parser_.reset();
     return std::exchange(incoming_, {});
+  }
+
+  void forget() {
+    buffer_.clear();
+    parser_.reset();
   }
 
   beast::flat_buffer buffer_;
@@ -175,6 +182,9 @@ bool RequestReader::is_empty() const noexcept {
 RequestReader::State RequestReader::read() {
   return impl_->read();
 }
+std::size_t RequestReader::body_bytes() const noexcept {
+  return impl_->body_bytes();
+}
 RequestReader::Incoming RequestReader::take() {
   return impl_->take();
 }
@@ -182,7 +192,7 @@ const Problem& RequestReader::problem() const noexcept {
   return impl_->problem_;
 }
 void RequestReader::forget() {
-  impl_->buffer_.clear();
+  impl_->forget();
 }
 
 }  // namespace runfold::http

@@ -42,9 +42,11 @@ class RequestReader {
   [[nodiscard]] bool has_begun();
   [[nodiscard]] bool is_empty() const noexcept;
   [[nodiscard]] State read();
+  /// How much of the body under way has come.
+  [[nodiscard]] std::size_t body_bytes() const noexcept;
   [[nodiscard]] Incoming take();
   [[nodiscard]] const Problem& problem() const noexcept;
-  /// Drops the bytes that are there.
+  /// Drops the bytes that are there, and the request under way.
   void forget();
 
  private:

@@ -173,7 +173,7 @@ Result<HostPort> parse(std::string_view listen) {
 
 Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, std::string_view listen, Router router, ServerLimits limits,
                                                std::function<void(const std::string&)> on_error) {
-  const auto serving = std::make_shared<const Serving>(Serving{std::move(router), limits, on_error});
+  const auto serving = std::make_shared<const Serving>(Serving{std::move(router), limits, on_error, 0});
   auto make = [serving](tcp::socket socket) { return Connection::create(std::move(socket), serving); };
   return Server::listen(std::move(executor), listen, std::move(make), limits.connections, std::move(on_error));
 }

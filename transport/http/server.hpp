@@ -22,6 +22,9 @@ class Connection;
 struct ServerLimits {
   std::size_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 1024 * 1024;
+  /// What has come of the bodies of all connections together, beside those of at most 16 KiB. One that is alone may be larger. Of more,
+  /// the one that has just grown is refused with 503: clients that send slowly would otherwise fill connections times body_bytes.
+  std::size_t bodies_bytes = 8 * 1024 * 1024;
   std::size_t connections = 256;
   /// From the first byte of a request to its last; not renewed by each read.
   std::chrono::milliseconds request_time{10'000};

@@ -4,6 +4,7 @@
 #include "tests/support/gate.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/raw_socket.hpp"
+#include "tests/support/wait_until.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -132,6 +133,29 @@ TEST(ServerLimits, BodiesLargerThanTheLimitAre413BeforeTheyAreRead) {
   RawSocket chunked = RawSocket::connect(server.port());
   chunked.send("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'x') + "\r\n40\r\n");
   expect_refused(chunked, 413);
+}
+
+TEST(ServerLimits, BodiesThatComeAtOnceAreBoundedTogetherAndSmallOnesAreAlwaysTaken) {
+  ServerLimits limits;
+  limits.bodies_bytes = 100'000;
+  HttpServer server(echo_router(), limits);
+  const auto begin = [&](std::size_t size, std::size_t sent) {
+    RawSocket client = RawSocket::connect(server.port());
+    client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(sent, 'x'));
+    return client;
+  };
+  EXPECT_EQ(begin(500'000, 500'000).response().status, 200) << "alone it may be larger";
+  RawSocket slow = begin(90'000, 89'999);
+  RawSocket greedy = begin(90'000, 89'999);
+  // Whichever was read later is refused.
+  bool first = false;
+  ASSERT_TRUE(runfold::test::wait_until([&] { return (first = slow.is_readable(1)) || greedy.is_readable(1); }));
+  expect_refused(first ? slow : greedy, 503, "try again");
+  EXPECT_EQ(begin(16'384, 16'384).response().body.size(), 16'384U);
+  RawSocket& other = first ? greedy : slow;
+  other.send("x");
+  EXPECT_EQ(other.response().body.size(), 90'000U);
+  EXPECT_EQ(begin(500'000, 500'000).response().status, 200) << "what was answered and what was refused is let go";
 }
 
 TEST(ServerLimits, AClientStillSendingItsBodyGetsToReadTheRefusal) {
