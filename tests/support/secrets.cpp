@@ -1,6 +1,8 @@
 // Remembers a program's secrets, and finds them.
 #include "tests/support/secrets.hpp"
 
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <random>
 #include <stdexcept>
@@ -58,6 +60,16 @@ std::set<std::string> SecretFinder::names_in(std::string_view bytes) const {
     for (const std::size_t i : by_beginning_[beginning(bytes.substr(at))]) {
       if (bytes.substr(at).starts_with(secrets_[i].bytes)) names.insert(secrets_[i].name);
     }
+  }
+  return names;
+}
+
+std::set<std::string> SecretFinder::names_in_files(const std::filesystem::path& folder) const {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    names.merge(names_in(std::string(std::istreambuf_iterator<char>(file), {})));
   }
   return names;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ class SecretFinder {
   explicit SecretFinder(std::vector<Secret> secrets);
   /// The names of those that stand in `bytes`.
   [[nodiscard]] std::set<std::string> names_in(std::string_view bytes) const;
+  /// The same of all files in a folder and those below it.
+  [[nodiscard]] std::set<std::string> names_in_files(const std::filesystem::path& folder) const;
 
  private:
   std::vector<Secret> secrets_;

@@ -13,8 +13,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,13 +95,17 @@ class Blocks {
   std::string rest_;
 };
 
-/// What stands in the topics of a run.
+std::int64_t in_ms(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+/// What stands in the topics of a run, which did not begin before `since`.
 struct Told {
-  explicit Told(const std::string& run_id) {
+  Told(const std::string& run_id, std::chrono::system_clock::time_point since) {
     kafka::Properties properties;
     EXPECT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
     const std::vector<std::string> topics{"runfold.events", "runfold.logs"};
-    const auto ranges = kafka::find_ranges(properties, topics, {}, kPatience).value();
+    const auto ranges = kafka::find_ranges(properties, topics, {.from_ms = in_ms(since), .to_ms = std::nullopt}, kPatience).value();
     const auto take = [&](const kafka::Message& message) {
       const auto& record = message.record();
       if (record.key != run_id) return true;
@@ -127,6 +133,7 @@ struct Told {
 TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecordedIsCounted) {
   Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
   ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  const auto began = std::chrono::system_clock::now();
   const std::string run_id = unique_name("storm");
   const std::string secret = test::new_secret("what a storm of output repeats");
   Blocks out(secret);
@@ -162,7 +169,7 @@ TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecorded
   EXPECT_TRUE(err.whole());
   EXPECT_TRUE(err.rest().starts_with("2026-05-16 14:32:11 UTC [ERROR] the last words\n")) << err.rest();
 
-  const Told told(run_id);
+  const Told told(run_id, began);
   EXPECT_EQ(told.end.result(), v1::RUN_RESULT_FAILURE);
   EXPECT_EQ(told.end.exit_code(), 7);
   ASSERT_EQ(told.end.totals_size(), 2);
