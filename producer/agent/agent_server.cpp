@@ -38,6 +38,12 @@ bool is_plain_host(std::string_view host) {
   });
 }
 
+/// A gate for those who need no token: a body of theirs would only take memory.
+std::optional<http::Response> has_no_body(const http::Request& head) {
+  if (head.fields.get("content-length").value_or("0") == "0" && !head.fields.get("transfer-encoding")) return std::nullopt;
+  return http::Problem{413, "Content Too Large", "This takes no body.", {}}.to_response();
+}
+
 void print(v1::Severity severity, const std::string& message) {
   print_line_if_writable(std::chrono::system_clock::now(), severity, "Runfold: " + message);
 }
@@ -103,27 +109,35 @@ void AgentServer::stop(std::chrono::milliseconds grace) {
 
 http::Router AgentServer::router() {
   http::Router router;
-  const auto add = [&](std::string_view method, std::string_view path, std::function<http::Response(const http::Request&)> answer) {
+  const auto add = [&](std::string_view method, std::string_view path, http::Gate gate,
+                       std::function<http::Response(const http::Request&)> answer) {
     auto handler = [answer = std::move(answer)](const http::Request& request) -> boost::asio::awaitable<http::Response> {
       co_return answer(request);
     };
-    router.add(method, path, {}, std::move(handler));
+    router.add(method, path, {}, std::move(handler), std::move(gate));
   };
-  add("POST", "/v1/jobs", [this](const http::Request& request) { return register_job(request); });
-  add("DELETE", "/v1/jobs/{run_id}", [this](const http::Request& request) { return cancel_job(request); });
+  const auto own = [this](auto member) { return std::bind_front(member, this); };
+  add("POST", "/v1/jobs", own(&AgentServer::may_register), own(&AgentServer::register_job));
+  add("DELETE", "/v1/jobs/{run_id}", own(&AgentServer::may_cancel), own(&AgentServer::cancel_job));
   add_intake_routes(router, [this](const http::Request& request) { return jobs_.find(request); });
-  add("GET", "/livez", [](const http::Request&) { return http::Response::text("ok\n"); });
-  add("GET", "/readyz", [this](const http::Request&) { return readiness(); });
-  add("GET", "/metrics", [this](const http::Request&) {
-    http::Response response = http::Response::text(agent_metrics(producer_.report(), jobs_));
-    response.fields.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    return response;
-  });
+  add("GET", "/livez", has_no_body, [](const http::Request&) { return http::Response::text("ok\n"); });
+  add("GET", "/readyz", has_no_body, [this](const http::Request&) { return readiness(); });
+  add("GET", "/metrics", has_no_body, [this](const http::Request&) { return metrics(); });
   return router;
 }
 
+std::optional<http::Response> AgentServer::may_register(const http::Request& head) const {
+  if (same_token(bearer_token(head), options_.token)) return std::nullopt;
+  return not_authorised(kAgentToken);
+}
+
+std::optional<http::Response> AgentServer::may_cancel(const http::Request& head) const {
+  const std::string_view token = bearer_token(head);
+  if (same_token(token, options_.token) || jobs_.speaks_for(token, head.path_parameter("run_id"))) return std::nullopt;
+  return not_authorised(std::string(kAgentToken) + "; or the job's own");
+}
+
 http::Response AgentServer::register_job(const http::Request& request) {
-  if (!same_token(bearer_token(request), options_.token)) return not_authorised(kAgentToken);
   auto job = parse_job(request.body);
   if (!job) return bad_request(job.error());
   if (*job->os_pid != 0 && !is_loopback(request.peer)) {
@@ -145,15 +159,17 @@ http::Response AgentServer::register_job(const http::Request& request) {
 }
 
 http::Response AgentServer::cancel_job(const http::Request& request) {
-  const std::string_view token = bearer_token(request);
   const std::string run_id(request.path_parameter("run_id"));
-  if (!same_token(token, options_.token) && !jobs_.speaks_for(token, run_id)) {
-    return not_authorised(std::string(kAgentToken) + "; or the job's own");
-  }
   if (!jobs_.cancel(run_id)) {
     return http::Problem{404, "No such job", "No job of run " + run_id + " is registered; it has ended, or never was.", {}}.to_response();
   }
   return http::Response::json(json::serialize(json::object{{"run_id", run_id}, {"result", "cancelled"}}));
+}
+
+http::Response AgentServer::metrics() const {
+  http::Response response = http::Response::text(agent_metrics(producer_.report(), jobs_));
+  response.fields.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  return response;
 }
 
 http::Response AgentServer::readiness() const {

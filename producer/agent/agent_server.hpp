@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace runfold::agent {
@@ -55,8 +56,12 @@ class AgentServer {
   AgentServer(boost::asio::any_io_executor executor, Producer& producer, AgentServerOptions options);
   void take_up_jobs();
   [[nodiscard]] http::Router router();
+  // What refuses a request before its body is read.
+  [[nodiscard]] std::optional<http::Response> may_register(const http::Request& head) const;
+  [[nodiscard]] std::optional<http::Response> may_cancel(const http::Request& head) const;
   [[nodiscard]] http::Response register_job(const http::Request& request);
   [[nodiscard]] http::Response cancel_job(const http::Request& request);
+  [[nodiscard]] http::Response metrics() const;
   [[nodiscard]] http::Response readiness() const;
   /// How the one who asks reaches this server.
   [[nodiscard]] std::string url_for(const http::Request& request) const;

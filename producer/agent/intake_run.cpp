@@ -101,7 +101,12 @@ void add_intake_routes(http::Router& router, const FindRun& find) {
       if (auto* refusal = std::get_if<http::Response>(&found)) co_return std::move(*refusal);
       co_return ((*std::get<std::shared_ptr<IntakeRun>>(found)).*take)(request);
     };
-    router.add("POST", path, {}, std::move(handler));
+    const auto gate = [find](const http::Request& head) -> std::optional<http::Response> {
+      auto found = find(head);
+      auto* refusal = std::get_if<http::Response>(&found);
+      return refusal == nullptr ? std::nullopt : std::optional(std::move(*refusal));
+    };
+    router.add("POST", path, {}, std::move(handler), gate);
   };
   add("/v1/job/log", &IntakeRun::take_logs);
   add("/v1/events", &IntakeRun::take_events);

@@ -40,7 +40,7 @@ class IntakeRun {
   std::set<std::string> open_steps_;
 };
 
-/// The run that a request's token stands for, or the response that refuses it.
+/// The run that a request's token stands for, or the response that refuses it. Asked with the head alone, too.
 using FoundRun = std::variant<std::shared_ptr<IntakeRun>, http::Response>;
 using FindRun = std::function<FoundRun(const http::Request&)>;
 

@@ -118,8 +118,12 @@ class ConnectionImpl final : public Connection {
 
     deadline_.set(serving_->limits.request_time);
     auto state = reader_.read();
-    while (state == RequestReader::State::kMore || state == RequestReader::State::kContinue) {
-      if (state == RequestReader::State::kContinue) {
+    while (state != RequestReader::State::kWhole && state != RequestReader::State::kRefused) {
+      std::optional<Response> refused;
+      if (state == RequestReader::State::kHead) {
+        reader_.head().peer = peer_;
+        refused = serving_->router.refusal(reader_.head());
+      } else if (state == RequestReader::State::kContinue) {
         static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
         if (!co_await write(asio::buffer(kContinue))) co_return false;
       } else if (!co_await fill(reader_)) {
@@ -129,6 +133,8 @@ class ConnectionImpl final : public Connection {
         co_return co_await refuse(late);
       }
       state = reader_.read();
+      // Where all of it is here already, the route refuses it, and the connection can go on.
+      if (refused && state != RequestReader::State::kWhole) co_return co_await refuse(*refused);
       if (!hold_body(reader_.body_bytes())) {
         const Problem crowded{503, "Service Unavailable", "Too many large requests are being sent at once; try again.", {}};
         co_return co_await refuse(crowded);
@@ -137,7 +143,6 @@ class ConnectionImpl final : public Connection {
     if (state == RequestReader::State::kRefused) co_return co_await refuse(reader_.problem());
 
     RequestReader::Incoming incoming = reader_.take();
-    incoming.request.peer = peer_;
     co_return co_await answer(incoming);
   }
 
@@ -254,11 +259,14 @@ class ConnectionImpl final : public Connection {
 
   /// Says why the connection ends here. Always false.
   asio::awaitable<bool> refuse(const Problem& problem) {
+    const Response response = problem.to_response();
+    co_return co_await refuse(response);
+  }
+  asio::awaitable<bool> refuse(const Response& response) {
     reader_.forget();
     hold_body(0);
     deadline_.set(kLastWords);
     std::string why;
-    const Response response = problem.to_response();
     const auto head = response_head(response, {false, false, false}, why);
     const std::array<asio::const_buffer, 2> parts{asio::buffer(head->text), asio::buffer(response.body)};
     if (co_await write(parts)) co_await linger();

@@ -35,12 +35,10 @@ class RequestReader::Impl {
       parser_->header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(header_limit_, std::numeric_limits<std::uint32_t>::max())));
       parser_->body_limit(body_limit_);
       header_read_ = 0;
-      continued_ = false;
+      expects_continue_ = false;
     }
-    if (!parser_->is_header_done()) {
-      const auto state = read_header();
-      if (state) return *state;
-    }
+    if (!parser_->is_header_done()) return read_header();
+    if (std::exchange(expects_continue_, false) && !parser_->is_done() && buffer_.size() == 0) return State::kContinue;
     return read_body();
   }
 
@@ -57,6 +55,8 @@ class RequestReader::Impl {
     buffer_.clear();
     parser_.reset();
   }
+
+  Request& head() noexcept { return incoming_.request; }
 
   beast::flat_buffer buffer_;
   Problem problem_;
@@ -82,8 +82,7 @@ class RequestReader::Impl {
     return refused(malformed("The request is not valid HTTP/1.1: " + error.message() + "."));
   }
 
-  /// Nothing: the header is whole.
-  std::optional<State> read_header() {
+  State read_header() {
     boost::system::error_code error;
     const std::size_t used = parser_->put(buffer_.cdata(), error);
     buffer_.consume(used);
@@ -97,7 +96,7 @@ class RequestReader::Impl {
   }
 
   /// Copies the header out before the body is read: fields of a trailer never count as the request's own.
-  std::optional<State> accept_header() {
+  State accept_header() {
     const auto& message = parser_->get();
     incoming_ = {};
     incoming_.http_1_0 = message.version() == 10;
@@ -125,9 +124,9 @@ class RequestReader::Impl {
       if (!equal_fold(*expect, "100-continue")) {
         return refused({417, "Expectation Failed", "The expectation \"" + printable(*expect) + "\" is not known.", {}});
       }
-      if (!parser_->is_done() && buffer_.size() == 0 && !incoming_.http_1_0 && !std::exchange(continued_, true)) return State::kContinue;
+      expects_continue_ = !incoming_.http_1_0;
     }
-    return std::nullopt;
+    return State::kHead;
   }
 
   State read_body() {
@@ -152,7 +151,7 @@ class RequestReader::Impl {
   std::size_t body_limit_;
   std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
   std::size_t header_read_ = 0;
-  bool continued_ = false;
+  bool expects_continue_ = false;
   Incoming incoming_;
 };
 
@@ -184,6 +183,9 @@ RequestReader::State RequestReader::read() {
 }
 std::size_t RequestReader::body_bytes() const noexcept {
   return impl_->body_bytes();
+}
+Request& RequestReader::head() noexcept {
+  return impl_->head();
 }
 RequestReader::Incoming RequestReader::take() {
   return impl_->take();

@@ -29,6 +29,7 @@ class RequestReader {
 
   enum class State : std::uint8_t {
     kMore,      ///< Read more, then ask again.
+    kHead,      ///< A head is whole, and no byte of its body taken: look at head(), then ask again. Once a request.
     kContinue,  ///< The client waits for "100 Continue": send it, then ask again.
     kWhole,     ///< A request is whole: take() it.
     kRefused,   ///< problem() says why; nothing more can be read.
@@ -44,6 +45,8 @@ class RequestReader {
   [[nodiscard]] State read();
   /// How much of the body under way has come.
   [[nodiscard]] std::size_t body_bytes() const noexcept;
+  /// The request under way without its body, from kHead on.
+  [[nodiscard]] Request& head() noexcept;
   [[nodiscard]] Incoming take();
   [[nodiscard]] const Problem& problem() const noexcept;
   /// Drops the bytes that are there, and the request under way.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <utility>
 
 namespace runfold::http {
 namespace {
@@ -164,16 +165,16 @@ TargetProblems read_target(Request& request, std::vector<std::string>& segments)
 
 }  // namespace
 
-void Router::add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler) {
+void Router::add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler, Gate gate) {
   assert(pattern.starts_with('/') && "a pattern begins with a slash");
   assert(handler && "a route has a handler");
-  routes_.push_back({std::string(method), split_path(pattern), std::move(known_query), std::move(handler)});
+  routes_.push_back({std::string(method), split_path(pattern), std::move(known_query), std::move(handler), std::move(gate)});
 }
 
-boost::asio::awaitable<Response> Router::route(Request& request) const {
+std::variant<const Router::Route*, Response> Router::choose(Request& request) const {
   std::vector<std::string> path;
   const TargetProblems problems = read_target(request, path);
-  if (problems.fatal) co_return problems.fatal->to_response();
+  if (problems.fatal) return problems.fatal->to_response();
 
   const Route* best = nullptr;
   for (const Route& route : routes_) {
@@ -182,8 +183,8 @@ boost::asio::awaitable<Response> Router::route(Request& request) const {
   const auto takes_all = [](const Route& route) {
     return route.method == "*" && route.known_query.size() == 1 && route.known_query.front() == "*" && is_rest(route.segments.back());
   };
-  if (problems.undecodable && (best == nullptr || !takes_all(*best))) co_return problems.undecodable->to_response();
-  if (best == nullptr) co_return Problem{404, "Not Found", "There is nothing at " + printable(request.path) + ".", {}}.to_response();
+  if (problems.undecodable && (best == nullptr || !takes_all(*best))) return problems.undecodable->to_response();
+  if (best == nullptr) return Problem{404, "Not Found", "There is nothing at " + printable(request.path) + ".", {}}.to_response();
 
   const Route* chosen = nullptr;
   std::vector<std::string> allowed;
@@ -209,13 +210,13 @@ boost::asio::awaitable<Response> Router::route(Request& request) const {
         printable(request.path) + " takes " + joined(allowed) + "; not " + printable(request.method) + ".",
         {}}.to_response();
     response.fields.set("Allow", joined(allowed));
-    co_return response;
+    return response;
   }
 
   const bool any_query = chosen->known_query.size() == 1 && chosen->known_query.front() == "*";
   for (const auto& [name, value] : request.query) {
     if (!any_query && std::find(chosen->known_query.begin(), chosen->known_query.end(), name) == chosen->known_query.end()) {
-      co_return unknown_parameter(request, name, chosen->known_query).to_response();
+      return unknown_parameter(request, name, chosen->known_query).to_response();
     }
   }
 
@@ -230,7 +231,22 @@ boost::asio::awaitable<Response> Router::route(Request& request) const {
       request.path_parameters.insert_or_assign(std::string(name_of(segment)), path[i]);
     }
   }
-  co_return co_await chosen->handler(request);
+  if (chosen->gate) {
+    if (auto refused = chosen->gate(request)) return *std::move(refused);
+  }
+  return chosen;
+}
+
+boost::asio::awaitable<Response> Router::route(Request& request) const {
+  auto chosen = choose(request);
+  if (auto* refused = std::get_if<Response>(&chosen)) co_return std::move(*refused);
+  co_return co_await std::get<const Route*>(chosen)->handler(request);
+}
+
+std::optional<Response> Router::refusal(Request& head) const {
+  auto chosen = choose(head);
+  auto* refused = std::get_if<Response>(&chosen);
+  return refused == nullptr ? std::nullopt : std::optional(std::move(*refused));
 }
 
 }  // namespace runfold::http

@@ -6,14 +6,18 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace runfold::http {
 
 /// May move the body out of the request.
 using Handler = std::function<boost::asio::awaitable<Response>(Request&)>;
+/// Looks at a request whose body is not there yet: a response refuses it.
+using Gate = std::function<std::optional<Response>(const Request&)>;
 
 /// Maps method and path pattern to handlers.
 ///
@@ -26,10 +30,13 @@ class Router {
   /// `known_query`: the query parameters the route takes; any other is a 400 that names it and the nearest known one.
   /// {"*"} takes every parameter. A route of every method and parameter whose pattern has a rest also takes what is not
   /// percent-encoded UTF-8, for it passes on what was sent: such a segment, name or value is left as it is.
-  void add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler);
+  /// `gate`: asked before the handler, and by a server once more before it reads the body, so that who may not send one sends none.
+  void add(std::string_view method, std::string_view pattern, std::vector<std::string> known_query, Handler handler, Gate gate = {});
 
   /// Runs the handler that fits; `request.path_parameters` is filled in on the way.
   [[nodiscard]] boost::asio::awaitable<Response> route(Request& request) const;
+  /// What refuses a request by its head alone: there is no such route, or its gate. Nothing: its body may come.
+  [[nodiscard]] std::optional<Response> refusal(Request& head) const;
 
  private:
   struct Route {
@@ -37,7 +44,10 @@ class Router {
     std::vector<std::string> segments;
     std::vector<std::string> known_query;
     Handler handler;
+    Gate gate;
   };
+  /// The route that fits and lets it pass, or what refuses it.
+  [[nodiscard]] std::variant<const Route*, Response> choose(Request& request) const;
   std::vector<Route> routes_;
 };
 

@@ -39,7 +39,8 @@ struct ServerLimits {
 /// Thread: the executor's, which runs one thing at a time; handlers run on it as coroutines, and are cancelled when their time
 /// is over or the server closes. Of idle connections, the one idle longest gives way when the last place is taken. A handler that throws is
 /// a 500 problem document that does not show the exception's text, and is told to `on_error`. More connections than the limit wait in the
-/// kernel's backlog.
+/// kernel's backlog. What a request's head alone refuses (its path, its method, a route's gate) is answered without its body, and ends
+/// the connection if that has not come yet.
 class Server {
  public:
   /// Binds and listens at once. `listen` is HOST:PORT; port 0 picks a free one.

@@ -121,10 +121,36 @@ TEST_F(Agent, ServesAJobThoughManyConnectionsStandIdleAndOneIsSlow) {
   const auto url = std::string(job.answer.at("intake_url").as_string());
   const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
   RawSocket slow = RawSocket::connect(port);
-  EXPECT_TRUE(slow.send("POST /v1/job/log HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{"));
+  EXPECT_TRUE(
+      slow.send("POST /v1/job/log HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + job.token + "\r\nContent-Length: 1000000\r\n\r\n{"));
   std::vector<RawSocket> idle;
   for (int i = 0; i < 400; ++i) idle.push_back(RawSocket::connect(port));
   EXPECT_EQ(log(job, "m").status, 202U);
+}
+
+TEST_F(Agent, WhoMayNotSendABodyIsToldSoBeforeItComes) {
+  serve();
+  const auto job = register_job(R"({"connector":"invoices","run_id":"run-1"})");
+  const auto ended = register_job(R"({"connector":"invoices","run_id":"run-2"})");
+  EXPECT_EQ(complete(ended).status, 202U);
+  const std::string url(job.answer.at("intake_url").as_string());
+  const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  const auto status_of = [&](const std::string& line, const std::string& token) {
+    RawSocket client = RawSocket::connect(port);
+    client.send(line + " HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + token + "\r\nContent-Length: 1000000\r\n\r\n");
+    const auto response = client.response();
+    EXPECT_TRUE(response.has("application/problem+json")) << response.head;
+    return response.status;
+  };
+  for (const char* line : {"POST /v1/jobs", "POST /v1/job/log", "POST /v1/events", "DELETE /v1/jobs/run-1"}) {
+    EXPECT_EQ(status_of(line, "wrong"), 401) << line;
+  }
+  EXPECT_EQ(status_of("POST /v1/jobs", job.token), 401);
+  EXPECT_EQ(status_of("POST /v1/job/log", options.token), 401);
+  EXPECT_EQ(status_of("DELETE /v1/jobs/run-1", ended.token), 401);
+  EXPECT_EQ(status_of("POST /v1/job/log", ended.token), 410);
+  EXPECT_EQ(status_of("POST /v1/nothing", options.token), 404);
+  for (const char* line : {"GET /metrics", "GET /livez", "GET /readyz"}) EXPECT_EQ(status_of(line, options.token), 413) << line;
 }
 
 TEST_F(Agent, ATokenThatIsLoggedIsNotRecorded) {

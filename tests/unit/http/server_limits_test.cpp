@@ -168,6 +168,44 @@ TEST(ServerLimits, AClientStillSendingItsBodyGetsToReadTheRefusal) {
   expect_refused(client, 413);
 }
 
+TEST(ServerLimits, WhatTheHeadAloneRefusesIsAnsweredWithoutTheBody) {
+  Router router = echo_router();
+  const auto gate = [](const Request& head) -> std::optional<Response> {
+    EXPECT_FALSE(head.peer.empty());
+    if (head.fields.get("key") == "right" && head.path_parameter("name") == "mine") return std::nullopt;
+    Response refused = Problem{401, "Not authorised", "Send the right key.", {}}.to_response();
+    refused.fields.set("WWW-Authenticate", "Bearer");
+    return refused;
+  };
+  router.add("POST", "/guarded/{name}", {}, echo, gate);
+  ServerLimits limits;
+  limits.body_bytes = 100;
+  HttpServer server(std::move(router), limits);
+  const auto client = [&](const std::string& text) {
+    RawSocket made = RawSocket::connect(server.port());
+    made.send(text);
+    return made;
+  };
+  const std::string guarded = "POST /guarded/mine HTTP/1.1\r\nHost: h\r\n";
+  for (const char* body : {"Content-Length: 100\r\n\r\n", "Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf",
+                           "Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"}) {
+    RawSocket refused = client(guarded + "Key: wrong\r\n" + body);
+    expect_refused(refused, 401, "right key");
+  }
+  RawSocket anothers = client("POST /guarded/yours HTTP/1.1\r\nHost: h\r\nKey: right\r\nContent-Length: 100\r\n\r\n");
+  EXPECT_TRUE(anothers.response().has("WWW-Authenticate: Bearer"));
+  RawSocket nowhere = client("POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n");
+  expect_refused(nowhere, 404);
+  RawSocket too_large = client(guarded + "Key: right\r\nContent-Length: 101\r\n\r\n");
+  expect_refused(too_large, 413);
+
+  // Where the body has come with the head, the connection goes on.
+  RawSocket whole = client(guarded + "Content-Length: 4\r\n\r\nbody");
+  EXPECT_EQ(whole.response().status, 401);
+  whole.send(guarded + "Key: right\r\nContent-Length: 4\r\n\r\nbody");
+  EXPECT_EQ(whole.response().body, "body");
+}
+
 TEST(ServerLimits, AnEndlessChunkLineIsRefused) {
   ServerLimits limits;
   limits.header_bytes = 1000;
