@@ -46,6 +46,7 @@ class Service {
   std::unique_ptr<AgentServer> server_;
   /// How many signals have come.
   int told_ = 0;
+  bool closed_ = false;
   std::size_t left_ = 0;
 };
 
@@ -62,7 +63,7 @@ Result<void> Service::open() {
 }
 
 void Service::on_signal(const boost::system::error_code& error) {
-  if (error) return;
+  if (error || closed_) return;
   if (++told_ == 1) {
     say("the agent stops; a second signal ends it at once");
     server_->stop(kServerGrace);
@@ -97,7 +98,10 @@ void Service::close() {
   }
   std::thread closing([this, limit = told_ > 1 ? milliseconds(0) : options_.flush_timeout] {
     producer_->close(limit);
-    asio::post(io_, [this] { signals_.cancel(); });
+    asio::post(io_, [this] {
+      closed_ = true;  // a signal that came just before is no reason to wait for another
+      signals_.cancel();
+    });
   });
   io_.restart();
   io_.run();

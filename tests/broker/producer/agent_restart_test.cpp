@@ -27,6 +27,7 @@ using kafka::test::Member;
 using runfold::test::AgentUnderTest;
 using runfold::test::broker_address;
 using runfold::test::kPatience;
+using runfold::test::line_with;
 using runfold::test::Program;
 using runfold::test::TemporaryFolder;
 using runfold::test::UnansweredAddress;
@@ -161,6 +162,29 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
   ASSERT_TRUE(ending.has_value());
   EXPECT_EQ(ending->exit_code, 0);
   EXPECT_EQ(agent->program->err().find("jobs under way"), std::string::npos) << agent->program->err();
+}
+
+TEST(AgentRestart, OneThatIsStoppedHandsItsJobsOverWhileItStillSendsWhatItHas) {
+  const TemporaryFolder spool;
+  const std::string address = UnansweredAddress(UnansweredAddress::Kind::kRefuses).text();
+  const UnansweredAddress silent(UnansweredAddress::Kind::kSilent);
+  const std::vector<std::string> flags{"--spool", spool.path().string(), "--flush-timeout", "1h"};
+  AgentUnderTest before(silent.text(), flags, address);
+  const std::string token(registered(before, R"({"connector":"plain"})").at("token").as_string());
+  before.program->signal(SIGTERM);
+  ASSERT_TRUE(wait_until([&] { return !line_with(before.program->err(), "jobs under way: 1").empty(); })) << before.program->err();
+  EXPECT_NE(before.program->err().find("the next agent with this spool and port goes on with them"), std::string::npos);
+
+  AgentUnderTest after(silent.text(), flags, address);
+  EXPECT_EQ(after.word_after("jobs of an earlier agent that go on here: "), "1") << after.program->err();
+  EXPECT_EQ(after.post("/v1/job/log", token, R"({"level":"info","message":"m"})").status, 202U);
+  for (auto* agent : {&before, &after}) {
+    agent->program->signal(SIGTERM);
+    agent->program->signal(SIGINT);
+    const auto ending = agent->program->wait(kPatience);
+    ASSERT_TRUE(ending.has_value());
+    EXPECT_EQ(ending->exit_code, 0) << agent->program->err();
+  }
 }
 
 }  // namespace
