@@ -33,6 +33,33 @@ struct Told {
   std::vector<std::string> messages;
 };
 
+/// Runs of which fewer lines came, with what their ends say of them.
+std::string what_is_missing(const std::map<std::string, Told>& runs, std::size_t lines) {
+  std::string out;
+  for (const auto& [run_id, run] : runs) {
+    if (run.messages.size() == lines) continue;
+    out += run_id + " with " + std::to_string(run.messages.size()) + " lines";
+    for (const auto& event : run.events) {
+      for (const auto& total : event.completed().totals()) out += " {" + total.ShortDebugString() + "}";
+    }
+    out += "; ";
+  }
+  return out;
+}
+
+/// How far it came, by its own account and by what its client says.
+std::string what_it_read(const Member& member) {
+  std::map<kafka::TopicPartition, std::int64_t> next;
+  for (const auto& record : member.received) next[record.at] = record.offset + 1;
+  std::string out = std::to_string(member.assignments) + " assignments, " + std::to_string(member.errors.size()) + " errors";
+  for (const auto& [at, offset] : next) {
+    const auto end = member.read_up_to.find(at);
+    out += ", " + at.topic + "/" + std::to_string(at.partition) + " " + std::to_string(offset) + " of " +
+           (end == member.read_up_to.end() ? "?" : std::to_string(end->second));
+  }
+  return out;
+}
+
 TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
   constexpr int kJobs = 50;
   constexpr int kLines = 20;
@@ -48,7 +75,9 @@ TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
     runfold::test::remember_secret("a job's token", token);
     for (int line = 0; line < kLines; ++line) {
       const std::string message = run_id + " " + std::to_string(line);
-      EXPECT_EQ(agent.post("/v1/job/log", token, R"({"level":"info","message":")" + message + "\"}").status, 202U);
+      const auto taken = agent.post("/v1/job/log", token, R"({"level":"info","message":")" + message + "\"}");
+      EXPECT_EQ(taken.status, 202U);
+      EXPECT_EQ(taken.body, R"({"accepted":1})");
     }
     const std::string another = mine + "-" + std::to_string((number + 1) % kJobs);
     EXPECT_EQ(agent.post("/v1/events", token, R"({"identity":{"runId":")" + another + R"("},"heartbeat":{}})").status, 400U);
@@ -89,7 +118,7 @@ TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
         return ended == kJobs && lines == kJobs * kLines;
       },
       kPatience))
-      << ended << " ends, " << lines << " lines";
+      << ended << " ends, " << lines << " lines; " << what_is_missing(runs, kLines) << "the reader: " << what_it_read(member);
   ASSERT_EQ(runs.size(), static_cast<std::size_t>(kJobs));
   for (const auto& [run_id, run] : runs) {
     ASSERT_EQ(run.events.size(), 2U) << run_id;
