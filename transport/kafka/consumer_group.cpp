@@ -72,6 +72,10 @@ void RdkafkaConsumer::assign(const std::vector<TopicPartition>& partitions, std:
 void RdkafkaConsumer::revoke(bool lost) {
   const std::vector<TopicPartition> partitions = assignment();
   if (events_.on_revoke && !partitions.empty()) events_.on_revoke(partitions, lost);
+  // librdkafka remembers of a partition that it is paused, whoever has it meanwhile: should it come back after resume(), nobody
+  // would ever read it. Whatever is given while we are paused is paused then.
+  for (Positions::Slot& slot : positions_.slots()) slot.left_alone = false;
+  set_paused(false);
   positions_.clear();
   if (watch_) watch_->watch({});
   if (const auto error = rd_kafka_assign(client_.get(), nullptr)) {

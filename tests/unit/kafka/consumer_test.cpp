@@ -80,6 +80,29 @@ TEST(Consumer, PartitionsAssignedWhilePausedArePausedToo) {
   EXPECT_EQ(member.offsets_of(kFirst), offsets_from(0, 10));
 }
 
+TEST(Consumer, WhatWasTakenAwayPausedAndResumedMeanwhileIsReadWhenItComesBack) {
+  const auto broker = start_broker("letters", 1);
+  Member first(broker->bootstrap_servers(), "readers", {"letters"}, embedded_properties());
+  ASSERT_TRUE(first.run_until([&] { return first.assignments == 1; }));
+  first.consumer->pause();
+  Member second(broker->bootstrap_servers(), "readers", {"letters"}, embedded_properties());
+  ASSERT_TRUE(second.run_until([&] {
+    first.poll_one();
+    return !first.revoked.empty();
+  }));
+  ASSERT_EQ(first.assignments, 1);
+  first.consumer->resume();  // it has nothing just now
+
+  ASSERT_TRUE(second.run_until([&] {
+    first.turn();
+    return first.assignments + second.assignments >= 3;
+  }));
+  second.consumer->close(kPatience);
+  write_records(broker->bootstrap_servers(), kFirst, 10);
+  ASSERT_TRUE(first.run_until([&] { return first.received.size() >= 10; }, std::chrono::seconds(20))) << first.assignments << " assignments";
+  EXPECT_EQ(first.offsets_of(kFirst), offsets_from(0, 10));
+}
+
 TEST(Consumer, SeeksToTheOffsetAndLosesAndRepeatsNothingAfterIt) {
   const auto broker = start_broker("letters", 1);
   write_records(broker->bootstrap_servers(), kFirst, 3000);
