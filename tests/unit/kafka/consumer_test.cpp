@@ -99,7 +99,8 @@ TEST(Consumer, WhatWasTakenAwayPausedAndResumedMeanwhileIsReadWhenItComesBack) {
   }));
   second.consumer->close(kPatience);
   write_records(broker->bootstrap_servers(), kFirst, 10);
-  ASSERT_TRUE(first.run_until([&] { return first.received.size() >= 10; }, std::chrono::seconds(20))) << first.assignments << " assignments";
+  ASSERT_TRUE(first.run_until([&] { return first.received.size() >= 10; }, std::chrono::seconds(20)))
+      << first.assignments << " assignments";
   EXPECT_EQ(first.offsets_of(kFirst), offsets_from(0, 10));
 }
 
