@@ -1,5 +1,6 @@
 // Whatever fails, and however often, the store equals the oracle and all that cannot be read is in the dead letters.
 #include "tests/broker/collector/world.hpp"
+#include "tests/support/sanitized.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +13,8 @@ namespace {
 using Kind = Fault::Kind;
 
 // Under a sanitizer the same faults, fewer times: what it looks for shows at the first.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kKills = 10;
-constexpr int kDeaths = 2;
-#else
-constexpr int kKills = 50;
-constexpr int kDeaths = 10;
-#endif
+constexpr int kKills = runfold::test::kSanitized ? 10 : 50;
+constexpr int kDeaths = runfold::test::kSanitized ? 2 : 10;
 
 const std::vector<std::string>& failpoints() {
   static const std::vector<std::string> kNames{"before-commit", "after-commit", "after-dead-letters", "in-revoke"};
