@@ -53,6 +53,8 @@ class Arrived {
     for (const auto& row : rows_of(run_id)) sum += numbers_.at(row).seen;
     return sum;
   }
+  /// How many of them are heartbeats: whoever counts the others does not know how long the run took.
+  [[nodiscard]] std::uint64_t heartbeats_of(const std::string& run_id) { return heartbeats_[run_id]; }
   /// The run's messages in the order of the topic, repeats left out.
   [[nodiscard]] const std::vector<std::string>& lines(const std::string& run_id) { return lines_[run_id]; }
   /// Its terminal event, if it is there.
@@ -73,6 +75,7 @@ class Arrived {
       v1::SyncEvent event;
       ASSERT_TRUE(event.ParseFromString(value));
       if (!is_new(event.identity(), record, event.sequence())) return;
+      if (event.has_heartbeat()) ++heartbeats_[event.identity().run_id()];
       if (event.has_completed()) completed_[event.identity().run_id()] = event.completed();
       return;
     }
@@ -94,6 +97,7 @@ class Arrived {
   std::map<Row, Numbers> numbers_;
   std::map<std::string, std::vector<std::string>> lines_;
   std::map<std::string, v1::Completed> completed_;
+  std::map<std::string, std::uint64_t> heartbeats_;
 };
 
 }  // namespace runfold::test
