@@ -19,12 +19,15 @@ class UnansweredAddress {
     kSilent,   ///< Connections are taken by the kernel, and nothing ever comes back.
   };
 
+  /// kRefuses: a server that the test starts may listen at the address, and start there again; it stays out of others' reach.
   explicit UnansweredAddress(Kind kind) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* generic = reinterpret_cast<sockaddr*>(&address);
+    const int yes = 1;
+    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (::bind(socket_, generic, size) != 0 || ::getsockname(socket_, generic, &size) != 0) std::abort();
     if (kind == Kind::kSilent && ::listen(socket_, 64) != 0) std::abort();
     port_ = ntohs(address.sin_port);

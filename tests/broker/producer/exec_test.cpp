@@ -13,13 +13,14 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace runfold {
 namespace {
@@ -91,16 +92,21 @@ TEST(ExecOnKafka, ABrokerThatDiesInMidRunHoldsNothingUpAndItsRecordsArriveWhenIt
   const test::TemporaryFolder folder;
   const std::string go = (folder.path() / "go").string();
   ASSERT_EQ(::mkfifo(go.c_str(), 0600), 0);
-  // Whoever opens the pipe for writing waits until the command has come to read it.
-  const auto let_go = [&] { std::ofstream(go).close(); };
+  // Writing alone has no reader yet, or none any more: it can be opened when the command has come to read it.
+  const auto let_go = [&] {
+    return test::wait_until([&] {
+      const int pipe = ::open(go.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+      return pipe >= 0 && ::close(pipe) == 0;
+    });
+  };
   Program program(
       exec("dies", broker.address(), {"--", "/bin/sh", "-c", "seq 0 999; cat $1; seq 1000 1999; cat $1; echo done >&2; exit 5", "sh", go}));
   ASSERT_TRUE(test::wait_until([&] { return Arrived(at(broker.address())).lines("dies").size() == 1'000; })) << program.err();
   broker.kill();
-  let_go();
+  ASSERT_TRUE(let_go()) << program.err();
   ASSERT_TRUE(test::wait_until([&] { return program.out().ends_with("\n1999\n"); })) << "without a broker: " << program.err();
   broker.start();
-  let_go();
+  ASSERT_TRUE(let_go()) << program.err();
   EXPECT_EQ(program.wait().value().exit_code, 5) << program.err();
 
   Arrived arrived(at(broker.address()));

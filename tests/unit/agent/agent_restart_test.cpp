@@ -24,7 +24,7 @@ class AgentRestart : public test::AgentTest {
  protected:
   AgentRestart() {
     settings.spool_folder = spool.path().string();
-    options.listen = runfold::test::UnansweredAddress(runfold::test::UnansweredAddress::Kind::kRefuses).text();
+    options.listen = held.text();
   }
 
   std::string all_on_disk() {
@@ -46,6 +46,7 @@ class AgentRestart : public test::AgentTest {
     }));
   }
 
+  const runfold::test::UnansweredAddress held{runfold::test::UnansweredAddress::Kind::kRefuses};
   runfold::test::TemporaryFolder spool;
 };
 
