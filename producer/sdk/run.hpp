@@ -72,7 +72,9 @@ struct RunEnd {
 ///
 /// Thread: any; the object is a handle and moves, not copies. Steps and loggers keep what they need and may outlive it,
 /// but what they emit after finish() is dropped and counted (as late). When the producer is off, emit() and log() do
-/// nothing and return true, and the run's end is told to the agent alone that began the run, if there is one.
+/// nothing and return true, and the run's end is told to the agent alone that began the run, if there is one (emit() of a
+/// Completed: false when that agent certainly did not take it). An agent that does not answer is waited for, 2 s, and 10 s when the
+/// producer is off.
 class Run {
  public:
   Run(Run&&) noexcept;

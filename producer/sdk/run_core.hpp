@@ -72,7 +72,7 @@ class RunCore {
   /// Whether a line of this call site goes to the log topic. Counts one that does not as rate_limited.
   [[nodiscard]] SiteLimits::Verdict judge(const std::source_location& site);
   [[nodiscard]] const SiteRate& site_rate() const noexcept { return about_.site_rate; }
-  /// Emits Completed, with the run's duration unless it has one. False when the run had ended before.
+  /// Emits Completed, with the run's duration unless it has one. False when the run had ended before, or nobody took it.
   bool finish(v1::SyncEvent completed);
 
  private:

@@ -3,6 +3,7 @@
 
 #include "runfold/v1/event.pb.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,11 +29,18 @@ class SurroundingAgent {
   /// RUNFOLD_ATTEMPT) is another one.
   [[nodiscard]] static std::optional<SurroundingAgent> of_run(std::string_view run_id, std::uint32_t attempt);
 
-  /// Hands over a Completed without secrets. Waits for the answer, at most 2 s. Absent: it was taken.
-  [[nodiscard]] std::optional<NotTaken> take_end(const v1::SyncEvent& completed) const noexcept;
+  /// Hands over a Completed without secrets. Waits for the answer, at most `limit`; an agent that is being started again (nothing
+  /// answers, or 503) is asked again until then. Absent: it was taken.
+  [[nodiscard]] std::optional<NotTaken> take_end(const v1::SyncEvent& completed, std::chrono::milliseconds limit) const noexcept;
 
  private:
-  [[nodiscard]] std::optional<NotTaken> hand_over(const v1::SyncEvent& completed) const;
+  /// Why an attempt failed, and whether another one may not.
+  struct Failure {
+    NotTaken not_taken;
+    bool may_pass = false;
+  };
+  [[nodiscard]] std::optional<NotTaken> hand_over(const v1::SyncEvent& completed, std::chrono::milliseconds limit) const;
+  [[nodiscard]] std::optional<Failure> send(std::string body, std::chrono::milliseconds limit) const;
 
   std::string intake_url_;
   std::string token_;

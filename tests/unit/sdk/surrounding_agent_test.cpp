@@ -1,5 +1,6 @@
 // A producer in a process that an agent runs: the agent begins and ends the run, and is told what the connector says of it.
 #include "tests/support/http_server.hpp"
+#include "tests/support/raw_socket.hpp"
 #include "tests/support/unanswered_address.hpp"
 #include "tests/unit/sdk/sdk_fixture.hpp"
 
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -265,12 +267,56 @@ TEST_F(InAgent, WithoutAKafkaOfItsOwnAnEndThatIsRefusedIsSaidToBeLost) {
   status_ = 410;
   auto producer = make(Settings{});
   ::testing::internal::CaptureStderr();
-  { const runfold::Run run = producer->start_run(); }
+  {
+    runfold::Run run = producer->start_run();
+    v1::SyncEvent end;
+    end.mutable_completed()->set_result(v1::RUN_RESULT_SUCCESS);
+    EXPECT_FALSE(run.emit(end));
+  }
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("[WARN] Runfold: the agent of run r-1 did not take its end, and without a Kafka this process cannot tell it: "),
             std::string::npos)
       << said;
   EXPECT_NE(said.find("answered 410"), std::string::npos) << said;
+}
+
+TEST_F(InAgent, AnAgentThatIsBeingStartedAgainIsToldTheEndWhenItAnswers) {
+  status_ = 503;
+  for (Settings settings : {test::good_settings(), Settings{}}) {
+    status_ = 503;
+    const std::size_t before = taken().size();
+    auto producer = make(std::move(settings));
+    runfold::Run run = producer->start_run();
+    std::thread ending([&] { run.finish({.result = v1::RUN_RESULT_FAILURE}); });
+    EXPECT_TRUE(test::wait_until([&] { return taken().size() > before; }));
+    status_ = 200;
+    ending.join();
+    producer->close(test::kPatience);
+    EXPECT_GT(taken().size(), before + 1);
+    EXPECT_EQ(taken().back().completed().result(), v1::RUN_RESULT_FAILURE);
+    EXPECT_TRUE(sent().empty()) << "it is the agent's to tell";
+  }
+}
+
+TEST_F(InAgent, AnAgentThatListensAgainIsToldTheEndThoughItRefusedConnectionsAtFirst) {
+  auto port = std::make_unique<test::UnansweredAddress>(test::UnansweredAddress::Kind::kRefuses);
+  environment.set("RUNFOLD_INTAKE_URL", ("http://" + port->text()).c_str());
+  auto producer = make(Settings{});
+  runfold::Run run = producer->start_run();
+  std::atomic<bool> took{false};
+  std::thread ending([&] {
+    v1::SyncEvent end;
+    end.mutable_completed()->set_result(v1::RUN_RESULT_SUCCESS);
+    took = run.emit(end);
+  });
+  EXPECT_TRUE(test::wait_until([&] { return run.finished(); }));
+  const int listening = port->listen_from_now();
+  test::RawSocket client(::accept(listening, nullptr, nullptr));
+  ::close(listening);
+  EXPECT_NE(client.until("\r\n\r\n"), std::string::npos);
+  client.send("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+  ending.join();
+  EXPECT_TRUE(took);
 }
 
 // Not under the sanitizer of undefined behaviour, which itself opens a pipe to look at an exception's type.
