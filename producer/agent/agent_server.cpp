@@ -48,6 +48,12 @@ void print(v1::Severity severity, const std::string& message) {
   print_line_if_writable(std::chrono::system_clock::now(), severity, "Runfold: " + message);
 }
 
+// A job that has been handed over would not learn here that it ended, and a new one would be forgotten.
+http::Response ask_the_next_agent() {
+  return http::Problem{503, "Agent stops", "The agent is stopping and takes nothing more; try again, and the next one answers.", {}}
+      .to_response();
+}
+
 http::Response registered(const RunNames& names, bool for_shell) {
   Variables environment = run_environment(names);
   // What speaks for this run in the job leaves its beginning and end to us.
@@ -119,7 +125,11 @@ http::Router AgentServer::router() {
   const auto own = [this](auto member) { return std::bind_front(member, this); };
   add("POST", "/v1/jobs", own(&AgentServer::may_register), own(&AgentServer::register_job));
   add("DELETE", "/v1/jobs/{run_id}", own(&AgentServer::may_cancel), own(&AgentServer::cancel_job));
-  add_intake_routes(router, [this](const http::Request& request) { return jobs_.find(request); });
+  add_intake_routes(router, [this](const http::Request& request) -> FoundRun {
+    auto found = jobs_.find(request);
+    if (std::holds_alternative<std::shared_ptr<IntakeRun>>(found) && jobs_.handed_over()) return ask_the_next_agent();
+    return found;
+  });
   add("GET", "/livez", has_no_body, [](const http::Request&) { return http::Response::text("ok\n"); });
   add("GET", "/readyz", has_no_body, [this](const http::Request&) { return readiness(); });
   add("GET", "/metrics", has_no_body, [this](const http::Request&) { return metrics(); });
@@ -138,6 +148,7 @@ std::optional<http::Response> AgentServer::may_cancel(const http::Request& head)
 }
 
 http::Response AgentServer::register_job(const http::Request& request) {
+  if (stopping_) return ask_the_next_agent();
   auto job = parse_job(request.body);
   if (!job) return bad_request(job.error());
   if (*job->os_pid != 0 && !is_loopback(request.peer)) {
@@ -159,6 +170,7 @@ http::Response AgentServer::register_job(const http::Request& request) {
 }
 
 http::Response AgentServer::cancel_job(const http::Request& request) {
+  if (jobs_.handed_over()) return ask_the_next_agent();
   const std::string run_id(request.path_parameter("run_id"));
   if (!jobs_.cancel(run_id)) {
     return http::Problem{404, "No such job", "No job of run " + run_id + " is registered; it has ended, or never was.", {}}.to_response();

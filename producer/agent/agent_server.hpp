@@ -48,8 +48,9 @@ class AgentServer {
   /// Serves until stop(). Then lets go of the jobs that are under way, and says how many they were.
   [[nodiscard]] boost::asio::awaitable<std::size_t> run();
   /// Whether the next agent will know the jobs that run() lets go of.
-  [[nodiscard]] bool remembers_jobs() const noexcept { return jobs_.remembers(); }
-  /// Takes no more jobs and connections; requests under way may finish within `grace`.
+  [[nodiscard]] bool remembers_jobs() const noexcept { return jobs_.handed_over(); }
+  /// Takes no more jobs and connections; requests under way may finish within `grace`. Those of jobs that the next agent will know are
+  /// answered 503, to be sent to that one.
   void stop(std::chrono::milliseconds grace);
 
  private:

@@ -46,6 +46,8 @@ class JobFile {
   [[nodiscard]] std::vector<RememberedJob> open();
   /// False: another agent has it, or it cannot be opened. Then remember() and forget() do nothing.
   [[nodiscard]] bool is_held() const noexcept { return static_cast<bool>(file_); }
+  /// It is held, and the last change stands in it: no disk refused it.
+  [[nodiscard]] bool is_current() const noexcept { return is_held() && !failing_; }
   void remember(const RememberedJob& job);
   void forget(const std::string& token_sha256);
 

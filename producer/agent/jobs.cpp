@@ -153,7 +153,6 @@ void Jobs::remember(const Job& job, RunOptions options) {
 std::size_t Jobs::take_up(std::unique_ptr<JobFile> file) {
   file_ = std::move(file);
   auto left = file_->open();
-  remembers_ = file_->is_held();
   for (RememberedJob& job : left) {
     if (!by_run_.contains(job.options.run_id)) take_up(std::move(job));
   }
@@ -206,6 +205,12 @@ bool Jobs::cancel(std::string_view run_id) {
   ++ends_.cancelled;
   job->run.finish({.result = v1::RUN_RESULT_CANCELLED, .error = "cancelled at the agent"});
   return true;
+}
+
+void Jobs::hand_over() noexcept {
+  if (!file_) return;
+  handed_over_ = file_->is_current();
+  file_.reset();
 }
 
 std::size_t Jobs::leave() {

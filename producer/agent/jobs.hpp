@@ -79,13 +79,13 @@ class Jobs {
 
   /// Ends the run as cancelled. False: no such job.
   bool cancel(std::string_view run_id);
-  /// Lets go of the file, as it is now, for the next agent. One that ends its run after this is still in it: of two ends the
-  /// collector keeps the earlier.
-  void hand_over() noexcept { file_.reset(); }
+  /// Lets go of the file, as it is now, for the next agent. A process that ends after this is seen by that one too: of two ends of
+  /// its run the collector keeps the earlier.
+  void hand_over() noexcept;
   /// Lets all of them go, and says how many they were. What is remembered of them stays.
   std::size_t leave();
-  /// Whether the agent after this one will know them.
-  [[nodiscard]] bool remembers() const noexcept { return remembers_; }
+  /// They have been handed over, and all of them stand in the file: the agent after this one will know them.
+  [[nodiscard]] bool handed_over() const noexcept { return handed_over_; }
 
   [[nodiscard]] std::size_t size() const noexcept { return by_token_.size(); }
   [[nodiscard]] bool full() const noexcept { return size() >= limits_.jobs; }
@@ -116,7 +116,7 @@ class Jobs {
   const JobLimits limits_;
   const JobTokens tokens_;
   std::unique_ptr<JobFile> file_;
-  bool remembers_ = false;
+  bool handed_over_ = false;
   /// By its hash: the tokens themselves are the jobs' alone.
   std::map<std::string, Shared, std::less<>> by_token_;
   std::map<std::string, Shared, std::less<>> by_run_;

@@ -1,5 +1,6 @@
 // An agent that is started again on its spool goes on with the jobs that it had.
 #include "tests/support/program.hpp"
+#include "tests/support/raw_socket.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/unanswered_address.hpp"
 #include "tests/unit/agent/agent_rig.hpp"
@@ -17,6 +18,7 @@ namespace runfold::agent {
 namespace {
 
 using runfold::test::Program;
+using runfold::test::RawSocket;
 using runfold::test::wait_until;
 using std::chrono::milliseconds;
 
@@ -38,6 +40,14 @@ class AgentRestart : public test::AgentTest {
   }
   static std::string watched(const std::string& run_id, const Program& process) {
     return R"({"connector":"watched","run_id":")" + run_id + R"(","os_pid":)" + std::to_string(process.pid()) + "}";
+  }
+  /// A request that the agent waits for the rest of, which is `body`.
+  RawSocket begin(const std::string& line, const std::string& token, const std::string& body) {
+    RawSocket client = RawSocket::connect(port());
+    client.send(line + " HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + token +
+                "\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    EXPECT_EQ(client.response().status, 100) << line;
+    return client;
   }
   std::size_t heartbeats_of_the_second_source(const std::string& run_id) {
     const auto all = events(run_id);
@@ -121,6 +131,44 @@ TEST_F(AgentRestart, AProcessThatEndedMeanwhileEndsItsRun) {
   EXPECT_EQ(end->error(), "the job's process ended without a Completed event while the agent was away");
   EXPECT_EQ(end_of("run-2")->result(), v1::RUN_RESULT_SUCCESS);
   EXPECT_TRUE(shows("runfold_agent_job_ends_total{end=\"process_ended\"} 1"));
+}
+
+TEST_F(AgentRestart, WhatIsUnderWayWhenItStopsIsLeftToTheNextOne) {
+  serve();
+  const auto job = register_job(R"({"connector":"one","run_id":"run-1"})");
+  const std::vector<std::pair<std::string, std::string>> requests{{"POST /v1/jobs", R"({"connector":"two","run_id":"run-2"})"},
+                                                                  {"POST /v1/job/log", R"({"message":"m"})"},
+                                                                  {"POST /v1/events", R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})"},
+                                                                  {"DELETE /v1/jobs/run-1", " "}};
+  std::vector<RawSocket> clients;
+  for (const auto& [line, body] : requests) clients.push_back(begin(line, line == "POST /v1/jobs" ? options.token : job.token, body));
+  begin_to_stop();
+  EXPECT_TRUE(promises_its_jobs());
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    clients[i].send(requests[i].second);
+    const auto response = clients[i].response();
+    EXPECT_EQ(response.status, 503) << requests[i].first;
+    EXPECT_NE(response.body.find("the next one answers"), std::string::npos) << response.body;
+  }
+  restart();
+  EXPECT_FALSE(has_ended("run-1"));
+  EXPECT_EQ(complete(job).status, 202U);
+  EXPECT_EQ(end_of("run-1")->result(), v1::RUN_RESULT_SUCCESS);
+  EXPECT_TRUE(events("run-2").empty());
+}
+
+TEST_F(AgentRestart, AJobThatNoDiskTookIsNotPromisedAndMayEndWhileTheAgentStops) {
+  serve();
+  std::filesystem::remove_all(spool.path());
+  std::ofstream(spool.path()) << "a file in the folder's place";
+  const auto job = register_job(R"({"connector":"one","run_id":"run-1"})");
+  const std::string end = R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})";
+  RawSocket client = begin("POST /v1/events", job.token, end);
+  begin_to_stop();
+  EXPECT_FALSE(promises_its_jobs());
+  client.send(end);
+  EXPECT_EQ(client.response().status, 202);
+  EXPECT_EQ(end_of("run-1")->result(), v1::RUN_RESULT_SUCCESS);
 }
 
 TEST_F(AgentRestart, WhatHasLeftIsNotTakenUp) {

@@ -15,7 +15,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +49,17 @@ class AgentTest : public ::testing::Test {
     agent_ = AgentServer::listen(io_.get_executor(), *producer_, options).value();
     running_.emplace(*agent_, io_);
   }
+  /// Tells the server to stop, and lets requests under way go on.
+  void begin_to_stop() {
+    std::promise<void> told;
+    boost::asio::post(io_, [&] {
+      agent_->stop(runfold::test::kPatience);
+      told.set_value();
+    });
+    told.get_future().wait();
+  }
+  /// Whether the agent says that the next one goes on with the jobs of one that has been told to stop.
+  bool promises_its_jobs() { return agent_->remembers_jobs(); }
   /// Ends the server, its jobs and the producer, in this order.
   void stop() {
     running_.reset();
@@ -116,6 +129,7 @@ class AgentTest : public ::testing::Test {
     }));
     return end;
   }
+  std::uint16_t port() { return static_cast<std::uint16_t>(std::stoi(agent_->url().substr(agent_->url().rfind(':') + 1))); }
   bool has_ended(const std::string& run_id) {
     const auto all = events(run_id);
     return std::any_of(all.begin(), all.end(), [](const auto& event) { return event.has_completed(); });
