@@ -36,6 +36,10 @@ Descriptor open_process(pid_t pid) noexcept {
   return Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
+bool is_no_process(int error) noexcept {
+  return error == ESRCH || error == EINVAL || error == ENOENT;
+}
+
 void open_standard_descriptors() noexcept {
   for (int fd = 0; fd <= 2; ++fd) {
     // The lowest free number is the one that open() takes, so each hole is filled in turn.

@@ -43,6 +43,8 @@ struct Pipe {
 
 /// A process's descriptor (pidfd), which closes on exec and reads as ready once the process has ended. Empty: errno says why.
 [[nodiscard]] Descriptor open_process(pid_t pid) noexcept;
+/// Of open_process(): nothing has that number, or only a thread of a process has (EINVAL, with newer kernels ENOENT).
+[[nodiscard]] bool is_no_process(int error) noexcept;
 
 /// Opens /dev/null on those of the descriptors 0, 1 and 2 that are closed, so that no pipe of ours takes their place.
 void open_standard_descriptors() noexcept;

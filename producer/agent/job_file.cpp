@@ -177,7 +177,8 @@ void JobFile::append(std::string line) {
 bool JobFile::write_anew() {
   make_folder(path_.parent_path());
   const std::string beside = path_.string() + ".new";
-  Descriptor file = open_file(beside, O_RDWR | O_TRUNC | O_APPEND);
+  ::unlink(beside.c_str());  // by one that was killed while it wrote, or a stranger's: never written into
+  Descriptor file = open_file(beside, O_RDWR | O_EXCL | O_APPEND);
   std::string text(kHeader);
   for (const auto& [token_sha256, line] : lines_) text += line;
   const bool written = file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0 && write_all(file.get(), text);

@@ -4,6 +4,9 @@
 #include "producer/agent/authorization.hpp"
 #include "producer/agent/descriptor.hpp"
 #include "producer/agent/process_mark.hpp"
+#include "producer/delivery/fit.hpp"
+#include "producer/delivery/text.hpp"
+#include "producer/redact/redactor.hpp"
 #include "producer/sdk/line.hpp"
 #include "producer/sdk/random_id.hpp"
 #include "producer/sdk/trace_context.hpp"
@@ -22,7 +25,7 @@ namespace {
 namespace asio = boost::asio;
 
 http::Problem no_such_process(std::uint64_t os_pid, int error) {
-  if (error != ESRCH && error != EINVAL) {
+  if (!is_no_process(error)) {
     return {503, "Cannot watch the process", system_error("The agent cannot watch the job's process", error).message, {}};
   }
   return {400,
@@ -135,13 +138,15 @@ Jobs::Shared Jobs::begin(RunOptions job, std::string token_sha256, Process proce
   return added;
 }
 
-// Names as they are told: one that holds a secret is another there, and no secret comes to the disk.
+// Names as they are told: one that holds a secret is another there, so no secret comes to the disk, and the next agent takes all of them.
 void Jobs::remember(const Job& job, RunOptions options) {
   if (!file_) return;
-  const auto& redactor = *producer_.settings().redactor;
-  for (auto* name : {&options.connector_id, &options.version, &options.site, &options.account}) {
-    if (auto clean = redactor.replaced(*name)) *name = std::move(*clean);
+  if (const auto clean = producer_.settings().redactor->replaced(options.account)) {
+    options.account = delivery::cut(*clean, delivery::kMaxNameBytes);
   }
+  options.connector_id = job.run.connector_id();
+  options.version = job.run.version();
+  options.site = job.run.site();
   options.run_id = job.run_id;
   options.traceparent = job.run.traceparent();
   options.started_at = std::chrono::system_clock::now();
@@ -162,8 +167,9 @@ std::size_t Jobs::take_up(std::unique_ptr<JobFile> file) {
 void Jobs::take_up(RememberedJob job) {
   FoundProcess found = job.process ? find_process(*job.process) : FoundProcess{};
   Process process(executor_);
-  // Nobody knows whether one that cannot be watched lives: it is heard of when it speaks.
-  job.options.sends_heartbeats = found.state == FoundProcess::State::kThere && watch_with(process, std::move(found.pidfd)) == 0;
+  // One that cannot be watched here was promised heartbeats all the same, and gets them as long as its token lives.
+  if (found.state == FoundProcess::State::kThere) static_cast<void>(watch_with(process, std::move(found.pidfd)));
+  if (found.state == FoundProcess::State::kGone) job.options.sends_heartbeats = false;
   const Shared taken = begin(std::move(job.options), std::move(job.token_sha256), std::move(process));
   if (found.state != FoundProcess::State::kGone) return;
   taken->idle.reset();

@@ -55,7 +55,7 @@ FoundProcess find_process(const ProcessMark& mark) {
   if (boot.empty() || pid_namespace() != mark.pid_namespace) return {.state = State::kUnknown};
   // Opened before it is looked at: if the process is still the one that was marked then, the descriptor is that one's too.
   Descriptor pidfd = open_process(mark.os_pid);
-  if (!pidfd) return {.state = errno == ESRCH ? State::kGone : State::kUnknown};
+  if (!pidfd) return {.state = is_no_process(errno) ? State::kGone : State::kUnknown};
   const auto ticks = start_ticks(mark.os_pid);
   if (!ticks) return {.state = State::kUnknown};
   if (*ticks != mark.start_ticks) return {.state = State::kGone};

@@ -46,6 +46,15 @@ const std::string& Run::run_id() const noexcept {
 std::uint32_t Run::attempt() const noexcept {
   return impl_->core->attempt();
 }
+const std::string& Run::connector_id() const noexcept {
+  return impl_->core->description().connector_id;
+}
+const std::string& Run::version() const noexcept {
+  return impl_->core->description().version;
+}
+const std::string& Run::site() const noexcept {
+  return impl_->core->description().site;
+}
 const std::string& Run::traceparent() const noexcept {
   return impl_->core->traceparent();
 }

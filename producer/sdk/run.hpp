@@ -83,6 +83,10 @@ class Run {
 
   [[nodiscard]] const std::string& run_id() const noexcept;
   [[nodiscard]] std::uint32_t attempt() const noexcept;
+  /// As others read them: of a name that holds a secret or is too long they read another one.
+  [[nodiscard]] const std::string& connector_id() const noexcept;
+  [[nodiscard]] const std::string& version() const noexcept;
+  [[nodiscard]] const std::string& site() const noexcept;
   /// The run's own span, to hand to what it calls: "00-<trace-id>-<span-id>-<flags>".
   [[nodiscard]] const std::string& traceparent() const noexcept;
 

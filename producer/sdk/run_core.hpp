@@ -48,6 +48,7 @@ class RunCore {
   RunCore(const RunCore&) = delete;
   RunCore& operator=(const RunCore&) = delete;
 
+  [[nodiscard]] const delivery::RunDescription& description() const noexcept { return about_.description; }
   [[nodiscard]] const std::string& run_id() const noexcept { return about_.description.run_id; }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return about_.description.attempt; }
   [[nodiscard]] const std::string& traceparent() const noexcept { return about_.description.traceparent; }

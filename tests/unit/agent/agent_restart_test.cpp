@@ -49,6 +49,21 @@ class AgentRestart : public test::AgentTest {
     EXPECT_EQ(client.response().status, 100) << line;
     return client;
   }
+  /// Changes what the agent, which is away, has written down of its jobs.
+  void change_remembered(const std::function<void(RememberedJob&)>& change) {
+    const std::string port = options.listen.substr(options.listen.rfind(':') + 1);
+    const auto path = spool.path() / ("agent-" + port + ".jobs");
+    const auto tell = [](const std::string& message) { ADD_FAILURE() << message; };
+    auto jobs = JobFile(path, tell).open();
+    EXPECT_FALSE(jobs.empty());
+    std::filesystem::remove(path);
+    JobFile anew(path, tell);
+    EXPECT_TRUE(anew.open().empty());
+    for (RememberedJob& job : jobs) {
+      change(job);
+      anew.remember(job);
+    }
+  }
   std::size_t heartbeats_of_the_second_source(const std::string& run_id) {
     const auto all = events(run_id);
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const v1::SyncEvent& event) {
@@ -65,7 +80,7 @@ TEST_F(AgentRestart, AJobGoesOnWithItsTokenAndItsRun) {
   const auto job = register_job(R"({"connector":"invoices","version":"2.1","site":"acme","account":"a-7","run_id":"run-1","attempt":2,
                                     "heartbeat":30})");
   EXPECT_EQ(log(job, "before").status, 202U);
-  restart();
+  restart([&] { change_remembered([](RememberedJob& remembered) { *remembered.options.started_at -= std::chrono::hours(1); }); });
   EXPECT_TRUE(shows("runfold_agent_jobs 1"));
   EXPECT_EQ(try_to_register(R"({"connector":"invoices","run_id":"run-1","attempt":2})").status, 409U);
   EXPECT_EQ(log(job, "after").status, 202U);
@@ -87,13 +102,11 @@ TEST_F(AgentRestart, AJobGoesOnWithItsTokenAndItsRun) {
   EXPECT_EQ(again.trace().traceparent(), first.trace().traceparent());
   EXPECT_EQ(again.started().account(), "a-7");
   EXPECT_EQ(again.started().heartbeat_interval().seconds(), 30);
-  const auto at_ns = [](const v1::SyncEvent& event) { return event.occurred_at().seconds() * 1'000'000'000 + event.occurred_at().nanos(); };
-  EXPECT_GE(at_ns(again), at_ns(first) - 1'000) << "the earliest holds";
-  EXPECT_LT(at_ns(again), at_ns(told[2]));
+  const auto began_s = first.occurred_at().seconds() - 3'600;
+  EXPECT_NEAR(static_cast<double>(again.occurred_at().seconds()), static_cast<double>(began_s), 1) << "when it really began";
   const auto& end = told[2].completed();
   EXPECT_EQ(end.result(), v1::RUN_RESULT_SUCCESS);
-  const auto took = end.duration().seconds() * 1'000'000'000 + end.duration().nanos();
-  EXPECT_GE(took + 1'000'000, at_ns(told[2]) - at_ns(again)) << "counted from the beginning";
+  EXPECT_GE(end.duration().seconds(), 3'599) << "counted from the beginning";
   EXPECT_EQ(all_on_disk(), "") << "nothing is left to know";
 }
 
@@ -110,6 +123,36 @@ TEST_F(AgentRestart, HeartbeatsGoOnAndTheProcessIsWatchedAgain) {
   EXPECT_EQ(end->result(), v1::RUN_RESULT_ERROR);
   EXPECT_EQ(end->error(), "the job's process ended without a Completed event");
   EXPECT_EQ(log(job, "late").status, 401U);
+}
+
+TEST_F(AgentRestart, HeartbeatsGoOnForAProcessThatCannotBeSeenAnyMoreUntilItsTokenIsLetGo) {
+  settings.heartbeat_interval = milliseconds(5);
+  Program process({"/bin/sleep", "infinity"});
+  serve();
+  const auto job = register_job(watched("run-1", process));
+  options.jobs.idle = milliseconds(500);
+  restart([&] { change_remembered([](RememberedJob& remembered) { remembered.process->pid_namespace = "pid:[1]"; }); });
+  EXPECT_TRUE(wait_until([&] { return heartbeats_of_the_second_source("run-1") >= 1; }));
+  EXPECT_TRUE(wait_until([&] { return shows("runfold_agent_job_ends_total{end=\"expired\"} 1"); }));
+  EXPECT_EQ(log(job, "late").status, 401U);
+  EXPECT_FALSE(has_ended("run-1")) << "nobody knows its end";
+}
+
+TEST_F(AgentRestart, NamesThatGrewByWhatWasReplacedInThemAreTakenUp) {
+  ASSERT_TRUE(settings.redactor->add("hunter2!"));
+  const std::string long_name = std::string(192, 'a') + "hunter2!";
+  serve();
+  const auto job = register_job(R"({"connector":")" + long_name + R"(","version":")" + long_name + R"(","site":")" + long_name +
+                                R"(","account":")" + long_name + R"(","run_id":"run-1"})");
+  restart();
+  EXPECT_EQ(complete(job).status, 202U);
+  stop();
+  const auto told = events("run-1");
+  ASSERT_EQ(told.size(), 3U);
+  EXPECT_EQ(told[1].identity().connector_id(), told[0].identity().connector_id()) << "one run has one connector";
+  EXPECT_EQ(told[1].identity().version(), told[0].identity().version());
+  EXPECT_EQ(told[1].identity().site(), told[0].identity().site());
+  EXPECT_EQ(told[1].started().account(), told[0].started().account());
 }
 
 TEST_F(AgentRestart, AProcessThatEndedMeanwhileEndsItsRun) {

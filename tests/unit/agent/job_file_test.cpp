@@ -14,6 +14,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace runfold::agent {
@@ -208,6 +209,17 @@ TEST_F(JobFileTest, WhatIsNoneOfItsOwnIsSetAsideAndNotTouched) {
   }
 }
 
+TEST_F(JobFileTest, NeverWritesIntoAFileThatItFindsBesideItsOwn) {
+  fs::create_directories(path.parent_path());
+  const fs::path others = folder.path() / "others";
+  write(others, "theirs");
+  fs::create_hard_link(others, path.string() + ".new");
+  leave({"run-1"});
+  EXPECT_EQ(read(others), "theirs");
+  EXPECT_EQ(runs_left(), Runs{"run-1"});
+  EXPECT_TRUE(told.empty());
+}
+
 TEST_F(JobFileTest, WhereNoFileCanBeItSaysSoAndGoesOn) {
   fs::create_directories(path);
   const auto own = file();
@@ -268,6 +280,12 @@ TEST(ProcessMark, FindsTheProcessThatLivesAndNoOtherUnderItsNumber) {
   process.signal(SIGKILL);
   ASSERT_TRUE(process.wait().has_value());
   EXPECT_EQ(find_process(*mark).state, State::kGone);
+
+  auto of_a_thread = *mark;
+  std::thread([&] {
+    of_a_thread.os_pid = ::gettid();
+    EXPECT_EQ(find_process(of_a_thread).state, State::kGone) << "the number is a thread's now";
+  }).join();
 }
 
 }  // namespace
