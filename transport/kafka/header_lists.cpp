@@ -33,6 +33,23 @@ bool cut(rd_kafka_headers_t* list, std::size_t kept) {
   return rd_kafka_header_cnt(list) == kept;
 }
 
+/// What our own records have. Lists of strangers' headers, which dead letters carry, may be large, and are not kept.
+bool is_small(const rd_kafka_headers_t* list) noexcept {
+  constexpr std::size_t kMostHeaders = 16;
+  constexpr std::size_t kMostBytes = 1024;
+  const std::size_t count = rd_kafka_header_cnt(list);
+  if (count > kMostHeaders) return false;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* name = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    rd_kafka_header_get_all(list, i, &name, &value, &size);
+    bytes += std::strlen(name) + size;
+  }
+  return bytes <= kMostBytes;
+}
+
 }  // namespace
 
 HeaderLists::HeaderLists(std::size_t most) : most_(most) {
@@ -68,8 +85,9 @@ HeadersHandle HeaderLists::take_old() {
 }
 
 void HeaderLists::take_back(HeadersHandle list) noexcept {
+  if (!list || !is_small(list.get())) return;
   const std::lock_guard lock(mutex_);
-  if (list && old_.size() < most_) old_.push_back(std::move(list));
+  if (old_.size() < most_) old_.push_back(std::move(list));
 }
 
 }  // namespace runfold::kafka

@@ -19,7 +19,7 @@ namespace runfold::kafka {
 /// Thread: any.
 class HeaderLists {
  public:
-  /// Keeps as many lists as `most`.
+  /// Keeps as many lists as `most`, each of at most 16 headers and 1 KiB.
   explicit HeaderLists(std::size_t most);
 
   /// A list of these headers, in this order. Null when there are none.

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kMaxTopicBytes = 249;
 
-/// Lists of headers kept for records to come: as many as are commonly under way, some 5 MiB.
+/// Lists of headers kept for records to come: as many as are commonly under way, some 5 MiB, and never more than 16.
 constexpr std::size_t kMostHeaderLists = 8192;
 
 void* to_opaque(std::uint64_t token) noexcept {

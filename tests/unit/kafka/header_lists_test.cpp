@@ -76,6 +76,26 @@ TEST(HeaderLists, NoHeadersAreNoList) {
   EXPECT_EQ(HeaderLists(1).make({}), nullptr);
 }
 
+TEST(HeaderLists, LargeOnesAreNotKept) {
+  const Pairs small{{"id", std::string(1000, 'x')}};
+  const Pairs long_value{{"id", std::string(2000, 'x')}};
+  const Pairs long_name{{std::string(2000, 'x'), "1"}};
+  const Pairs many(17, {"id", "1"});
+  const auto is_kept = [](const Pairs& pairs) {
+    HeaderLists lists(1);
+    HeadersHandle list = lists.make(headers_of(pairs));
+    HeadersHandle other = lists.make(headers_of({{"other", ""}}));
+    const rd_kafka_headers_t* there = list.get();
+    lists.take_back(std::move(list));
+    lists.take_back(std::move(other));  // has the one place if the first has not
+    return lists.make(headers_of({{"other", ""}})).get() == there;
+  };
+  EXPECT_TRUE(is_kept(small));
+  EXPECT_FALSE(is_kept(long_value));
+  EXPECT_FALSE(is_kept(long_name));
+  EXPECT_FALSE(is_kept(many));
+}
+
 TEST(HeaderLists, NoMoreAreKeptThanItWasTold) {
   HeaderLists lists(1);
   HeadersHandle one = lists.make(headers_of({{"id", "1"}}));
