@@ -24,7 +24,7 @@ namespace runfold::test {
   return {.code = code, .message = message};
 }
 
-/// What all clients of one test talk to. Thread: any.
+/// What all clients of one test talk to; what becomes of a record is told to the client that it came from. Thread: any.
 class FakeKafka {
  public:
   struct Record {
@@ -45,7 +45,8 @@ class FakeKafka {
                   kafka::Producer::OnError on_error) -> kafka::Result<std::unique_ptr<kafka::Producer>> {
       const std::scoped_lock lock(mutex_);
       if (no_client_) return *no_client_;
-      return std::unique_ptr<kafka::Producer>(new Client(*this, ++clients_, std::move(on_delivery), std::move(on_error)));
+      connected_.try_emplace(++clients_);
+      return std::unique_ptr<kafka::Producer>(new Client(*this, clients_, std::move(on_delivery), std::move(on_error)));
     };
   }
 
@@ -72,16 +73,19 @@ class FakeKafka {
   void settle_all(std::optional<kafka::Error> error = {}) {
     with([&] { settle(in_flight_.size(), error); });
   }
-  /// The client is broken: says so at the next poll, fails its records, takes no more. The next one is well.
+  /// The newest client is broken: says so at the next poll, fails its records, takes no more. The next one is well.
   void break_client() {
     with([&] {
       broken_client_ = clients_;
-      errors_.push_back(runfold::test::trouble(kafka::Errc::kFatal, "the client is broken"));
+      connected_.at(clients_).errors.push_back(runfold::test::trouble(kafka::Errc::kFatal, "the client is broken"));
       settle(in_flight_.size(), runfold::test::trouble(kafka::Errc::kOther, "purged"));
     });
   }
-  void report_trouble(kafka::Error error) {
-    with([&] { errors_.push_back(std::move(error)); });
+  /// All clients say so at their next poll.
+  void report_trouble(const kafka::Error& error) {
+    with([&] {
+      for (auto& [number, client] : connected_) client.errors.push_back(error);
+    });
   }
 
   /// Everything that produce() took, over all clients, in that order.
@@ -105,10 +109,8 @@ class FakeKafka {
         : kafka_(kafka), number_(number), on_delivery_(std::move(on_delivery)), on_error_(std::move(on_error)) {}
     ~Client() override {
       const std::scoped_lock lock(kafka_.mutex_);
-      kafka_.in_flight_.clear();
-      kafka_.due_.clear();
-      kafka_.errors_.clear();
-      kafka_.event_fd_ = -1;
+      std::erase_if(kafka_.in_flight_, [this](const Record& record) { return record.client == number_; });
+      kafka_.connected_.erase(number_);
     }
 
     kafka::Result<void> produce(const kafka::OutRecord& out, std::uint64_t token) noexcept override {
@@ -122,12 +124,14 @@ class FakeKafka {
       for (const auto& header : out.headers) record.headers.emplace(header.name, header.value.value_or(""));
       const std::scoped_lock lock(kafka_.mutex_);
       if (kafka_.broken_client_ == number_) return runfold::test::trouble(kafka::Errc::kFatal, "the client is broken");
-      if (kafka_.in_flight_.size() + kafka_.due_.size() >= kafka_.room_) return runfold::test::trouble(kafka::Errc::kQueueFull, "no room");
+      auto& self = kafka_.connected_.at(number_);
+      if (self.held >= kafka_.room_) return runfold::test::trouble(kafka::Errc::kQueueFull, "no room");
       if (kafka_.judge_) {
         if (auto error = kafka_.judge_(record)) return *error;
       }
       kafka_.taken_.push_back(record);
       kafka_.in_flight_.push_back(std::move(record));
+      ++self.held;
       if (kafka_.acknowledge_) kafka_.settle(1, {});
       kafka_.ring();
       return {};
@@ -138,8 +142,10 @@ class FakeKafka {
       std::vector<kafka::Error> errors;
       {
         const std::scoped_lock lock(kafka_.mutex_);
-        due.swap(kafka_.due_);
-        errors.swap(kafka_.errors_);
+        auto& self = kafka_.connected_.at(number_);
+        due.swap(self.due);
+        errors.swap(self.errors);
+        self.held -= due.size();
       }
       for (const auto& error : errors) on_error_(error);
       for (const auto& [token, error] : due) on_delivery_({.token = token, .partition = 0, .offset = 0, .error = error});
@@ -147,7 +153,7 @@ class FakeKafka {
     }
     void wake_on(int event_fd) noexcept override {
       const std::scoped_lock lock(kafka_.mutex_);
-      kafka_.event_fd_ = event_fd;
+      kafka_.connected_.at(number_).event_fd = event_fd;
     }
     std::uint64_t flush(std::chrono::milliseconds) override {
       poll(std::chrono::milliseconds(0));
@@ -162,6 +168,14 @@ class FakeKafka {
     OnError on_error_;
   };
 
+  /// What there is of a client here while it lives.
+  struct Connected {
+    std::deque<std::pair<std::uint64_t, std::optional<kafka::Error>>> due;  ///< tokens that its next poll tells of
+    std::vector<kafka::Error> errors;
+    std::size_t held = 0;  ///< records it has not told of
+    int event_fd = -1;
+  };
+
   template <class Do>
   std::invoke_result_t<Do&> with(Do&& action) {
     const std::scoped_lock lock(mutex_);
@@ -172,11 +186,13 @@ class FakeKafka {
     return action();
   }
   void ring() {
-    if (event_fd_ >= 0 && (!due_.empty() || !errors_.empty())) static_cast<void>(::eventfd_write(event_fd_, 1));
+    for (const auto& [number, client] : connected_) {
+      if (client.event_fd >= 0 && (!client.due.empty() || !client.errors.empty())) static_cast<void>(::eventfd_write(client.event_fd, 1));
+    }
   }
   void settle(std::size_t records, const std::optional<kafka::Error>& error) {
     for (; records > 0 && !in_flight_.empty(); --records) {
-      due_.emplace_back(in_flight_.front().token, error);
+      connected_.at(in_flight_.front().client).due.emplace_back(in_flight_.front().token, error);
       if (!error) acknowledged_.push_back(std::move(in_flight_.front()));
       in_flight_.pop_front();
     }
@@ -189,12 +205,10 @@ class FakeKafka {
   std::optional<kafka::Error> no_client_;
   int clients_ = 0;
   int broken_client_ = 0;
-  int event_fd_ = -1;
+  std::map<int, Connected> connected_;  ///< by number
   std::vector<Record> taken_;
   std::vector<Record> acknowledged_;
   std::deque<Record> in_flight_;
-  std::deque<std::pair<std::uint64_t, std::optional<kafka::Error>>> due_;
-  std::vector<kafka::Error> errors_;
 };
 
 }  // namespace runfold::test

@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
@@ -60,7 +61,10 @@ class Running {
     thread_ = std::thread([this] { io_.run(); });
   }
   ~Running() {
-    boost::asio::post(io_, [this] { server_.stop(std::chrono::milliseconds(0)); });
+    boost::asio::post(io_, [this] {
+      server_.stop(std::chrono::milliseconds(0));
+      until_destroyed_.reset();
+    });
     thread_.join();
   }
   Running(const Running&) = delete;
@@ -69,6 +73,8 @@ class Running {
  private:
   Server& server_;
   boost::asio::io_context& io_;
+  /// Were the thread to end with a server that stopped before, the next one on this io_context would get our stop().
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> until_destroyed_{io_.get_executor()};
   std::thread thread_;
 };
 
