@@ -3,6 +3,7 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/agent_under_test.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/secrets.hpp"
 #include "tests/support/unanswered_address.hpp"
@@ -79,9 +80,7 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
   const std::string in_cpp = unique_name("cpp");
   const TemporaryFolder spool;
   const std::vector<std::string> flags{"--spool", spool.path().string(), "--flush-timeout", "60s"};
-  Program topics(
-      {std::string(RUNFOLD_BINARY_DIR) + "/runfold", "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
-  ASSERT_EQ(topics.wait(kPatience)->exit_code, 0) << topics.err();
+  test::create_topics(broker_address());
 
   // The first agent reaches no Kafka: what it has taken, the disk alone has.
   const UnansweredAddress held(UnansweredAddress::Kind::kRefuses);
@@ -91,7 +90,7 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
   const auto cpp_job = registered(
       *agent, R"({"connector":"cpp","run_id":")" + in_cpp + R"(","os_pid":)" + std::to_string(::getpid()) + R"(,"heartbeat":1})");
   Settings settings;
-  ASSERT_TRUE(settings.kafka.set("bootstrap.servers", broker_address()).has_value());
+  settings.kafka = test::kafka_at(broker_address());
   settings.connector_id = "cpp";
   auto producer = Producer::create(std::move(settings)).value();
   // The agent that is started below is no job's child.

@@ -2,6 +2,7 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/agent_under_test.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/http_get.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "transport/kafka/ranges.hpp"
@@ -65,10 +66,8 @@ TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
   constexpr int kJobs = 50;
   constexpr int kLines = 20;
   const std::string mine = unique_name("jobs");
-  Program topics({kRunfold, "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
-  ASSERT_EQ(topics.wait(kPatience)->exit_code, 0) << topics.err();
-  kafka::Properties kafka;
-  kafka.set("bootstrap.servers", broker_address()).value();
+  test::create_topics(broker_address());
+  const kafka::Properties kafka = test::kafka_at(broker_address());
   const std::vector<std::string> topics_of_it{"runfold.events", "runfold.logs"};
   const auto told_before = kafka::find_ranges(kafka, topics_of_it, {}, kPatience).value();
   AgentUnderTest agent(broker_address(), {"--flush-timeout", "60s"});

@@ -2,11 +2,11 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/agent_under_test.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
-#include "transport/kafka/topics.hpp"
 
 #include <boost/json.hpp>
 
@@ -49,12 +49,7 @@ struct Told {
 
 class ExampleConnector : public ::testing::Test {
  protected:
-  void SetUp() override {
-    kafka::Properties properties;
-    ASSERT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
-    const auto made = kafka::create_topics(properties, kafka::topic_policies({}), kPatience);
-    ASSERT_TRUE(made.has_value()) << (made ? "" : made.error().message);
-  }
+  ExampleConnector() { test::create_topics(broker_address()); }
   void write_status(const char* text) { std::ofstream(folder.path() / "status") << text; }
   [[nodiscard]] std::string catalogue() const {
     std::stringstream text;

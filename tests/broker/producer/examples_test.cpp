@@ -2,6 +2,7 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/agent_under_test.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
@@ -27,9 +28,7 @@ const std::string kRunfold = std::string(RUNFOLD_BINARY_DIR) + "/runfold";
 
 class Examples : public testing::Test {
  protected:
-  Examples() {
-    EXPECT_EQ(exit_code({kRunfold, "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"}), 0) << said_;
-  }
+  Examples() { test::create_topics(broker_address()); }
   int exit_code(const std::vector<std::string>& command, std::map<std::string, std::string> environment = {}) {
     environment["RUNFOLD_RUN_ID"] = run_id_;
     environment["RUNFOLD_BOOTSTRAP_SERVERS"] = broker_address();

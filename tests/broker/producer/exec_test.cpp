@@ -1,5 +1,6 @@
 // runfold exec on a real Apache Kafka: how commands ended, and a broker that dies while one runs.
 #include "runfold/v1/event.pb.h"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
@@ -26,20 +27,11 @@ namespace runfold {
 namespace {
 
 using test::Arrived;
+using test::create_topics;
+using test::kafka_at;
 using test::Program;
 using test::unique_name;
 using ::testing::HasSubstr;
-
-kafka::Properties at(const std::string& servers) {
-  kafka::Properties out;
-  EXPECT_TRUE(out.set("bootstrap.servers", servers).has_value());
-  return out;
-}
-
-void create_topics(const std::string& servers) {
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
-}
 
 std::vector<std::string> exec(const std::string& run_id, const std::string& servers, const std::vector<std::string>& command) {
   std::vector<std::string> out{RUNFOLD_BINARY_DIR "/runfold", "exec",  "--connector",     "ends", "--run-id", run_id,
@@ -74,7 +66,7 @@ TEST(ExecOnKafka, EveryEndIsToldAsItWas) {
     Program program(exec(runs.back(), test::broker_address(), end.command));
     EXPECT_EQ(program.wait().value().exit_code, end.shell_code) << end.command.back() << ": " << program.err();
   }
-  const Arrived arrived(at(test::broker_address()));
+  const Arrived arrived(kafka_at(test::broker_address()));
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const End& end = ends[i];
     const v1::Completed* told = arrived.completed(runs[i]);
@@ -101,7 +93,7 @@ TEST(ExecOnKafka, ABrokerThatDiesInMidRunHoldsNothingUpAndItsRecordsArriveWhenIt
   };
   Program program(
       exec("dies", broker.address(), {"--", "/bin/sh", "-c", "seq 0 999; cat $1; seq 1000 1999; cat $1; echo done >&2; exit 5", "sh", go}));
-  ASSERT_TRUE(test::wait_until([&] { return Arrived(at(broker.address())).lines("dies").size() == 1'000; })) << program.err();
+  ASSERT_TRUE(test::wait_until([&] { return Arrived(kafka_at(broker.address())).lines("dies").size() == 1'000; })) << program.err();
   broker.kill();
   ASSERT_TRUE(let_go()) << program.err();
   ASSERT_TRUE(test::wait_until([&] { return program.out().ends_with("\n1999\n"); })) << "without a broker: " << program.err();
@@ -109,7 +101,7 @@ TEST(ExecOnKafka, ABrokerThatDiesInMidRunHoldsNothingUpAndItsRecordsArriveWhenIt
   ASSERT_TRUE(let_go()) << program.err();
   EXPECT_EQ(program.wait().value().exit_code, 5) << program.err();
 
-  Arrived arrived(at(broker.address()));
+  Arrived arrived(kafka_at(broker.address()));
   ASSERT_NE(arrived.completed("dies"), nullptr) << program.err();
   EXPECT_EQ(arrived.completed("dies")->result(), v1::RUN_RESULT_FAILURE);
   EXPECT_EQ(arrived.completed("dies")->totals(1).drops_size(), 0);

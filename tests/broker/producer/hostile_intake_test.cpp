@@ -1,5 +1,6 @@
 // A command that abuses its own intake in every way, on a real Apache Kafka: it is refused, unharmed, and what was right is recorded.
 #include "tests/broker/producer/exec_memory.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
@@ -81,8 +82,7 @@ sys.exit(9)
 
 TEST(HostileIntake, ThousandsOfConnectionsAndBadBodiesAreRefusedInBoundedMemoryAndTheCommandIsUnharmed) {
   const std::string servers = test::broker_address();
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  test::create_topics(servers);
   const std::string run_id = unique_name("abuse");
   Program exec({RUNFOLD_BINARY_DIR "/runfold", "exec", "--connector", "abuse", "--run-id", run_id, "--bootstrap-servers", servers,
                 "--flush-timeout", "60s", "--no-record-stdout", "--", "/usr/bin/python3", "-c", kAbuse});
@@ -102,9 +102,7 @@ TEST(HostileIntake, ThousandsOfConnectionsAndBadBodiesAreRefusedInBoundedMemoryA
     for (const auto& status : statuses.as_array()) EXPECT_EQ(status.as_int64(), expected) << what;
   }
 
-  kafka::Properties properties;
-  ASSERT_TRUE(properties.set("bootstrap.servers", servers).has_value());
-  Arrived arrived(properties);
+  Arrived arrived(test::kafka_at(servers));
   EXPECT_EQ(arrived.lines(run_id), (std::vector<std::string>{"in the crowd", "small", "still here"}));
   EXPECT_EQ(arrived.records_of(run_id) - arrived.heartbeats_of(run_id), 6U) << "with Started, StepStarted and Completed";
   ASSERT_NE(arrived.completed(run_id), nullptr);

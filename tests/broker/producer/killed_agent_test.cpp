@@ -1,6 +1,7 @@
 // runfold agent is killed while jobs report to it, and started again on its spool, on a real Apache Kafka: what was on disk arrives.
 #include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/broker/producer/on_disk.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/sanitized.hpp"
 #include "tests/support/secrets.hpp"
@@ -60,8 +61,7 @@ struct Job {
 
 TEST(KilledAgent, StartedAgainOnItsSpoolLosesNothingThatWasOnDiskAndSendsItOnce) {
   constexpr std::size_t kRounds = test::kSanitized ? 10 : 50;
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  test::create_topics(broker_address());
   const test::UnansweredAddress nobody(test::UnansweredAddress::Kind::kRefuses);
   const test::TemporaryFolder folder;
   const fs::path spool = folder.path() / "spool";
@@ -102,9 +102,7 @@ TEST(KilledAgent, StartedAgainOnItsSpoolLosesNothingThatWasOnDiskAndSendsItOnce)
   EXPECT_EQ(folders(), 0U);
 
   ASSERT_GE(promised.size(), kRounds * 6 / 5) << "most had something on disk when they were killed";
-  kafka::Properties properties;
-  ASSERT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
-  Arrived arrived(properties);
+  Arrived arrived(test::kafka_at(broker_address()));
   std::uint64_t records = 0;
   for (const auto& [row, highest] : promised) {
     EXPECT_GE(arrived.contiguous(row), highest) << std::get<0>(row) << " " << std::get<2>(row);

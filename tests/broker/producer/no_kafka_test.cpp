@@ -1,5 +1,6 @@
 // No Kafka: nothing fails, nothing waits, everything is counted. What is asserted is that the calls come back, not how fast.
 #include "producer/sdk/producer.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/unanswered_address.hpp"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ class NoKafka : public ::testing::TestWithParam<UnansweredAddress::Kind> {};
 TEST_P(NoKafka, CreatingEmittingAndClosingComeBackAndEveryRecordIsCounted) {
   const UnansweredAddress address(GetParam());
   Settings settings;
-  ASSERT_TRUE(settings.kafka.set("bootstrap.servers", address.text()).has_value());
+  settings.kafka = test::kafka_at(address.text());
   settings.connector_id = "invoices";
   settings.on_trouble = [](const kafka::Error&) {};
   auto made = Producer::create(std::move(settings));
@@ -41,7 +42,7 @@ TEST_P(NoKafka, CreatingEmittingAndClosingComeBackAndEveryRecordIsCounted) {
 TEST_P(NoKafka, MemoryIsBoundedAndTheLeastImportantGoesFirst) {
   const UnansweredAddress address(GetParam());
   Settings settings;
-  ASSERT_TRUE(settings.kafka.set("bootstrap.servers", address.text()).has_value());
+  settings.kafka = test::kafka_at(address.text());
   settings.connector_id = "invoices";
   settings.queue_bytes = 256 * 1024;
   settings.debug_records = DebugRecords::kAlways;

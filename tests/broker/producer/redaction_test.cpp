@@ -1,4 +1,5 @@
 // A command that prints, logs and calls with secrets, on a real Apache Kafka, and with it down: no topic has them, nor the spool.
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/broker/producer/topic_scan.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/http_server.hpp"
@@ -103,10 +104,8 @@ struct Secrets {
 
 TEST(Redaction, ARegisteredSecretIsInNoByteOfAnyTopic) {
   const std::string servers = test::broker_address();
-  kafka::Properties properties;
-  properties.set("bootstrap.servers", servers).value();
-  test::Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  const kafka::Properties properties = test::kafka_at(servers);
+  test::create_topics(servers);
   Secrets secrets;
   secrets.tell("redaction-run", servers, {});
 

@@ -1,5 +1,6 @@
 // A run with steps and logs on a real Apache Kafka: what lands there, byte for byte readable by anybody.
 #include "producer/sdk/producer.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "transport/kafka/topics.hpp"
@@ -28,7 +29,6 @@ struct Topics {
   Topics() {
     names.events = unique_name("events");
     names.logs = unique_name("logs");
-    EXPECT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
     std::vector<kafka::TopicPolicy> policies;
     for (const auto& name : {names.events, names.logs}) {
       policies.push_back({.name = name, .partitions = 4, .replication = -1, .config = {}});
@@ -54,7 +54,7 @@ struct Topics {
     return member.received;
   }
   kafka::TopicNames names;
-  kafka::Properties properties;
+  kafka::Properties properties = test::kafka_at(broker_address());
 };
 
 std::map<std::string, std::string> headers_of(const Received& record) {

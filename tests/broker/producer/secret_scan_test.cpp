@@ -1,4 +1,5 @@
 // Behind the last test of this program, whichever ran: no secret of any of them stands in any record of the broker.
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/broker/producer/topic_scan.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/secrets.hpp"
@@ -25,9 +26,7 @@ using test::unique_name;
 constexpr std::size_t kMostNamed = 20;
 
 kafka::Properties properties() {
-  kafka::Properties out;
-  EXPECT_TRUE(out.set("bootstrap.servers", broker_address()).has_value());
-  return out;
+  return test::kafka_at(broker_address());
 }
 
 class SecretScan : public ::testing::Environment {

@@ -1,6 +1,7 @@
 // Producers with a spool on a real Apache Kafka: it is down, it dies, the agent is killed, the disk is full; what the disk had arrives.
 #include "producer/sdk/producer.hpp"
 #include "tests/broker/producer/on_disk.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
@@ -28,6 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::Arrived;
+using test::create_topics;
+using test::kafka_at;
 using test::kPatience;
 using test::Program;
 using test::UnansweredAddress;
@@ -37,17 +40,6 @@ using ::testing::HasSubstr;
 /// Prints numbered lines, as many as its argument says, without holding any back.
 constexpr const char* kCount =
     "import sys\nfor i in range(int(sys.argv[1])): sys.stdout.write('line %d\\n' % i); i % 50 or sys.stdout.flush()";
-
-kafka::Properties at(const std::string& servers) {
-  kafka::Properties out;
-  EXPECT_TRUE(out.set("bootstrap.servers", servers).has_value());
-  return out;
-}
-
-void create_topics(const std::string& servers) {
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
-}
 
 class SpoolOnKafka : public ::testing::Test {
  protected:
@@ -101,7 +93,7 @@ TEST_F(SpoolOnKafka, ARunWhileKafkaIsDownArrivesWithTheNextOneOnceEachAndInOrder
   ASSERT_EQ(down.wait().value().exit_code, 0) << down.err();
   EXPECT_THAT(down.err(), HasSubstr("20002 of 20002 records of run " + run_id + " are kept in " + spool_.string()));
   send_what_is_left();
-  Arrived arrived(at(servers_));
+  Arrived arrived(kafka_at(servers_));
   expect_whole(arrived, run_id, 20'000);
 }
 
@@ -121,7 +113,7 @@ TEST_F(SpoolOnKafka, KilledFiftyTimesAtRandomMomentsNothingThatWasOnDiskIsLost) 
   }
   send_what_is_left();
   ASSERT_GE(promised.size(), kRounds * 2 / 5) << "not all were killed before they had said anything";
-  Arrived arrived(at(servers_));
+  Arrived arrived(kafka_at(servers_));
   std::uint64_t records = 0;
   for (const auto& [row, highest] : promised) {
     // No gap, and at least what the disk had; more when Kafka had it by then.
@@ -151,7 +143,7 @@ TEST_F(SpoolOnKafka, TwoAgentsAtOnceShareAFolderAndNoRecord) {
       EXPECT_EQ(one.err() + other.err(), "");
     }
     EXPECT_TRUE(fs::is_empty(spool_));
-    Arrived arrived(at(servers_));
+    Arrived arrived(kafka_at(servers_));
     for (const auto& run : runs) expect_whole(arrived, run, 30'000);
   }
 }
@@ -184,7 +176,7 @@ TEST_F(SpoolOnKafka, AFullDiskIsSaidAndWhatItTookArrives) {
   EXPECT_EQ(test::lines_with(said_first, "cannot be written"), 1) << both.err();
   ASSERT_THAT(kept, HasSubstr("[WARN] "));
   EXPECT_THAT(both.err(), HasSubstr("records of run " + run_id + " did not reach Kafka"));
-  Arrived arrived(at(servers_));
+  Arrived arrived(kafka_at(servers_));
   EXPECT_EQ(arrived.records_of(run_id), std::stoull(kept.substr(kept.find("[WARN] ") + 7)));
   const auto& lines = arrived.lines(run_id);
   EXPECT_GT(lines.size(), 1'000U);
@@ -202,7 +194,7 @@ TEST(SpoolAndARestartedKafka, MoreThanMemoryHoldsOutlastsABrokerThatDiesInMidRun
   create_topics(broker.address());
   const test::TemporaryFolder folder;
   Settings settings;
-  settings.kafka = at(broker.address());
+  settings.kafka = kafka_at(broker.address());
   settings.connector_id = "spool";
   constexpr std::size_t kQueueBytes = 1024 * 1024;
   settings.queue_bytes = kQueueBytes;
@@ -248,7 +240,7 @@ TEST(SpoolAndARestartedKafka, MoreThanMemoryHoldsOutlastsABrokerThatDiesInMidRun
   producer.reset();
   EXPECT_TRUE(fs::is_empty(folder.path() / "spool"));
 
-  Arrived arrived(at(broker.address()));
+  Arrived arrived(kafka_at(broker.address()));
   const auto& told = arrived.lines("outlasts");
   ASSERT_EQ(told.size(), lines);
   for (std::uint64_t i = 0; i < lines; ++i) ASSERT_EQ(told[i], "line " + std::to_string(i) + filler);

@@ -4,6 +4,7 @@
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/exec_memory.hpp"
+#include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/secrets.hpp"
@@ -133,8 +134,7 @@ std::int64_t in_ms(std::chrono::system_clock::time_point time) {
 /// What stands in the topics of a run, which did not begin before `since`.
 struct Told {
   Told(const std::string& run_id, std::chrono::system_clock::time_point since) {
-    kafka::Properties properties;
-    EXPECT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
+    const kafka::Properties properties = test::kafka_at(broker_address());
     const std::vector<std::string> topics{"runfold.events", "runfold.logs"};
     const auto ranges = kafka::find_ranges(properties, topics, {.from_ms = in_ms(since), .to_ms = std::nullopt}, kPatience).value();
     const auto take = [&](const kafka::Message& message) {
@@ -172,8 +172,7 @@ TEST(Storm, WhatExecSaysItselfIsLeftOutWhereverItStandsAndHoweverItComes) {
 }
 
 TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecordedIsCounted) {
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", broker_address(), "--replication", "1"});
-  ASSERT_EQ(create.wait().value().exit_code, 0) << create.err();
+  test::create_topics(broker_address());
   const auto began = std::chrono::system_clock::now();
   const std::string run_id = unique_name("storm");
   const std::string secret = test::new_secret("what a storm of output repeats");
