@@ -1,9 +1,8 @@
 // Makes the metrics page out of the producer's account.
 #include "producer/agent/agent_metrics.hpp"
 
+#include "transport/metrics/exposition.hpp"
 #include "transport/metrics/process.hpp"
-
-#include <prometheus/text_serializer.h>
 
 #include <cstdint>
 #include <iterator>
@@ -79,7 +78,7 @@ std::string agent_metrics(const ProducerReport& report, const Jobs& jobs) {
       std::move(build)};
   auto process = metrics::ProcessMetrics().Collect();
   families.insert(families.end(), std::make_move_iterator(process.begin()), std::make_move_iterator(process.end()));
-  return ::prometheus::TextSerializer().Serialize(families);
+  return metrics::exposition(families);
 }
 
 }  // namespace runfold::agent
