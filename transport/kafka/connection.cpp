@@ -51,6 +51,9 @@ std::string cause_of(std::string_view reason) {
   if (contains(reason, "Failed to resolve")) return "the name does not resolve";
   if (contains(reason, "No route to host")) return "no route to the host";
   if (contains(reason, "Network is unreachable")) return "the network is unreachable";
+  if (contains(reason, "certificate verify failed")) {
+    return "its certificate cannot be verified: did an authority of ssl.ca.location sign it, and for this host name?";
+  }
   if (contains(reason, "Disconnected while requesting ApiVersion")) {
     return "it closes the connection: does security.protocol fit its listener?";
   }
@@ -73,9 +76,10 @@ std::optional<Error> Connection::on_error(int rdkafka_error, std::string_view re
   switch (rdkafka_error) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN: {
       unreachable_.store(true);
+      if (refused_access_) return refusal();
       std::string message = "no Kafka broker answers at " + bootstrap_servers_;
       if (!cause_.empty()) message += " (" + cause_ + ")";
-      return Error{refused_access_ ? Errc::kUnauthorised : Errc::kUnreachable, std::move(message)};
+      return Error{Errc::kUnreachable, std::move(message)};
     }
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
@@ -94,11 +98,16 @@ std::optional<Error> Connection::on_error(int rdkafka_error, std::string_view re
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
       cause_ = cause_of(reason);
       refused_access_ = true;
-      return Error{Errc::kUnauthorised, "Kafka at " + bootstrap_servers_ + " refuses this client: " + cause_};
+      return refusal();
     default:
       return Error{classify(rdkafka_error), std::string(rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(rdkafka_error))) +
                                                 (reason.empty() ? "" : ": ") + std::string(reason)};
   }
+}
+
+Error Connection::refusal() const {
+  return {Errc::kUnauthorised, "Kafka at " + bootstrap_servers_ + " refuses this client: " + cause_ +
+                                   "; check sasl.mechanisms, sasl.username and sasl.password"};
 }
 
 std::optional<std::string> bootstrap_servers(const Properties& properties) {

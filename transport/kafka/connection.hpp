@@ -35,6 +35,8 @@ class Connection {
   [[nodiscard]] bool unreachable() const noexcept { return unreachable_.load(std::memory_order_relaxed); }
 
  private:
+  [[nodiscard]] Error refusal() const;
+
   std::atomic<bool> unreachable_{false};
   std::atomic<bool> reached_{false};
   std::mutex mutex_;
