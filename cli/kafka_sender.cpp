@@ -4,6 +4,7 @@
 #include "producer/sdk/producer.hpp"
 
 #include <map>
+#include <mutex>
 #include <utility>
 
 namespace runfold::cli {
@@ -15,13 +16,32 @@ constexpr std::uint64_t kPending = 5'000;
 constexpr std::size_t kPendingBytes = 1024 * 1024;
 constexpr std::size_t kRuns = 10'000;
 
+/// What was last heard of Kafka, for the one line that says what was not delivered. Thread: any.
+class LastTrouble {
+ public:
+  void take(const kafka::Error& error) {
+    const std::lock_guard lock(mutex_);
+    message_ = error.message;
+  }
+  /// "; no Kafka broker answers at ...", or nothing.
+  [[nodiscard]] std::string behind_a_sentence() const {
+    const std::lock_guard lock(mutex_);
+    return message_.empty() ? "" : "; " + message_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string message_;
+};
+
 class KafkaSender final : public Sender {
  public:
-  KafkaSender(std::unique_ptr<Producer> producer, RunOptions options, std::string servers, std::shared_ptr<const redact::Redactor> redactor,
-              std::chrono::milliseconds limit)
+  KafkaSender(std::unique_ptr<Producer> producer, RunOptions options, std::string servers, std::shared_ptr<const LastTrouble> trouble,
+              std::shared_ptr<const redact::Redactor> redactor, std::chrono::milliseconds limit)
       : producer_(std::move(producer)),
         options_(std::move(options)),
         servers_(std::move(servers)),
+        trouble_(std::move(trouble)),
         redactor_(std::move(redactor)),
         limit_(limit) {}
   ~KafkaSender() override {
@@ -52,7 +72,7 @@ class KafkaSender final : public Sender {
     runs_.clear();
     auto lost = what_was_lost(producer_->close(limit_), "records were not acknowledged by Kafka at " + servers_);
     if (!lost) return {};
-    return Failure{kNotReachable, std::move(*lost)};
+    return Failure{kNotReachable, *lost + trouble_->behind_a_sentence()};
   }
 
   [[nodiscard]] const std::string& run_id() const noexcept override { return options_.run_id; }
@@ -78,7 +98,8 @@ class KafkaSender final : public Sender {
     const bool drain = handed_over_ > 0 && handed_over_ + bytes > kPendingBytes;
     const auto has_room = [drain](const ProducerReport& report) { return drain ? report.pending == 0 : report.pending < kPending; };
     if (!producer_->wait(has_room, limit_)) {
-      return Failure{kNotReachable, "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms"};
+      return Failure{kNotReachable, "Kafka at " + servers_ + " has acknowledged too little for " + std::to_string(limit_.count()) + " ms" +
+                                        trouble_->behind_a_sentence()};
     }
     if (drain) handed_over_ = 0;
     handed_over_ += bytes;
@@ -88,6 +109,7 @@ class KafkaSender final : public Sender {
   std::unique_ptr<Producer> producer_;
   RunOptions options_;
   std::string servers_;
+  std::shared_ptr<const LastTrouble> trouble_;
   std::shared_ptr<const redact::Redactor> redactor_;
   std::chrono::milliseconds limit_;
   std::map<std::string, Run> runs_;
@@ -109,10 +131,11 @@ Outcome<std::unique_ptr<Sender>> make_kafka_sender(const SenderFlags& flags, std
   options.joined = true;
   settings.heartbeat_interval = std::chrono::milliseconds(0);
   // One line at the end says what was not delivered.
-  settings.on_trouble = [](const kafka::Error&) {};
+  const auto trouble = std::make_shared<LastTrouble>();
+  settings.on_trouble = [trouble](const kafka::Error& error) { trouble->take(error); };
   auto producer = Producer::create(std::move(settings));
   if (!producer) return Failure{kConfiguration, producer.error().message};
-  return std::make_unique<KafkaSender>(std::move(*producer), std::move(options), servers, std::move(redactor), limit);
+  return std::make_unique<KafkaSender>(std::move(*producer), std::move(options), servers, trouble, std::move(redactor), limit);
 }
 
 }  // namespace runfold::cli
