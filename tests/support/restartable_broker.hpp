@@ -18,12 +18,16 @@ namespace runfold::test {
 /// Where tests/broker/with-broker works, deploy/kafka/dev-broker does. The kernel ends the broker should the test be killed.
 class RestartableBroker {
  public:
-  RestartableBroker() { start(); }
+  /// `properties`: lines added to its server.properties, as dev-broker's --properties takes them.
+  explicit RestartableBroker(const std::string& properties = {}) {
+    std::ofstream(properties_) << properties;
+    start();
+  }
 
   /// Waits until it answers.
   void start() {
     program_ = std::make_unique<Program>(std::vector<std::string>{"/usr/bin/setpriv", "--pdeathsig", "KILL", "deploy/kafka/dev-broker",
-                                                                  "run", "--data", folder_.path().string()});
+                                                                  "run", "--data", folder_.path().string(), "--properties", properties_});
     const bool up = wait_until([&] { return program_->err().find("Kafka Server started") != std::string::npos || !program_->running(); });
     if (!up || !program_->running()) throw std::runtime_error("the broker does not start: " + program_->err());
   }
@@ -42,6 +46,7 @@ class RestartableBroker {
 
  private:
   TemporaryFolder folder_;
+  const std::string properties_ = (folder_.path() / "added.properties").string();
   std::unique_ptr<Program> program_;
 };
 

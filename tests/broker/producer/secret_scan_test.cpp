@@ -39,7 +39,7 @@ class SecretScan : public ::testing::Environment {
                 static_cast<unsigned long long>(scan.bytes), topics.size());
     for (std::size_t i = 0; i < std::min(scan.found.size(), kMostNamed); ++i) ADD_FAILURE() << "a secret was sent: " << scan.found[i];
     EXPECT_EQ(scan.found.size(), 0U) << "places in which a secret of the tests stands";
-    EXPECT_TRUE(secrets.empty() || scan.records > 0) << "nothing was there to be looked at";
+    EXPECT_TRUE(secrets.empty() || topics.empty() || scan.records > 0) << "nothing was there to be looked at";
   }
 };
 
