@@ -162,8 +162,11 @@ void Outbox::on_delivery(const kafka::Delivery& delivery) {
 }
 
 void Outbox::on_error(const kafka::Error& error) {
-  if (error.code == kafka::Errc::kFatal) broken_ = true;
-  if (options_.on_trouble) options_.on_trouble(error);
+  const bool fatal = error.code == kafka::Errc::kFatal;
+  if (fatal) broken_ = true;
+  if (!options_.on_trouble) return;
+  options_.on_trouble(
+      fatal ? kafka::Error{error.code, error.message + "; a new one is made, and what Kafka had not acknowledged is sent again"} : error);
 }
 
 Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {

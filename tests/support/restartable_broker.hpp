@@ -43,6 +43,8 @@ class RestartableBroker {
     std::ifstream(folder_.path() / "port") >> port;
     return "127.0.0.1:" + port;
   }
+  /// Where the topic's first partition has its files.
+  [[nodiscard]] std::filesystem::path partition(const std::string& topic) const { return folder_.path() / "log" / (topic + "-0"); }
 
  private:
   TemporaryFolder folder_;

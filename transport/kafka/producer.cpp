@@ -153,8 +153,7 @@ class RdkafkaProducer final : public Producer {
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
       std::array<char, 512> why{};
       const rd_kafka_resp_err_t first = rd_kafka_fatal_error(client, why.data(), why.size());
-      error = Error{Errc::kFatal,
-                    std::string("the Kafka producer is broken and must be made anew: ") + rd_kafka_err2name(first) + ": " + why.data()};
+      error = Error{Errc::kFatal, std::string("the Kafka producer is broken: ") + rd_kafka_err2name(first) + ": " + why.data()};
     } else {
       error = self.connection_.on_error(code, reason == nullptr ? "" : reason);
     }

@@ -306,7 +306,8 @@ TEST(Dispatcher, ABrokenClientIsMadeAnewAndAllUnacknowledgedIsSentAgainInOrder) 
   EXPECT_EQ(acknowledged[2].client, 2);
   EXPECT_EQ(rig.report().acknowledged, 7U);
   EXPECT_EQ(rig.report().dropped_records(), 0U);
-  EXPECT_EQ(rig.troubles.size(), 1U);
+  ASSERT_EQ(rig.troubles.size(), 1U);
+  EXPECT_EQ(rig.troubles[0].message, "the client is broken; a new one is made, and what Kafka had not acknowledged is sent again");
 }
 
 TEST(Dispatcher, AClientThatCannotBeMadeIsTriedAgainLater) {
