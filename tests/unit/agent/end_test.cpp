@@ -43,6 +43,13 @@ TEST(MergeEnd, SignalIsErrorAndNamed) {
   EXPECT_NE(end.error.find("SIGKILL"), std::string::npos);
 }
 
+TEST(MergeEnd, ACoreDumpIsSaidWhenThereIsOne) {
+  EXPECT_EQ(merge_end(std::nullopt, killed(SIGSEGV)).error, "killed by signal 11 (SIGSEGV)");
+  ProcessEnd process = killed(SIGSEGV);
+  process.status.core_dumped = true;
+  EXPECT_EQ(merge_end(std::nullopt, process).error, "killed by signal 11 (SIGSEGV), core dumped");
+}
+
 TEST(MergeEnd, OurTimeLimitIsTimeoutWhateverTheProcessMadeOfIt) {
   for (ProcessEnd process : {killed(SIGTERM), exited(0), exited(1)}) {
     process.timed_out_after = std::chrono::seconds(5);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,9 +60,9 @@ std::optional<int> exit_code_of(pid_t pid) {
 class Terminal {
  public:
   explicit Terminal(const std::string& script) : Terminal(shell(script)) {}
-  explicit Terminal(ExecOptions options) {
+  explicit Terminal(ExecOptions options, const winsize& size = {.ws_row = 24, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0}) {
     int master = -1;
-    pid_ = ::forkpty(&master, nullptr, nullptr, nullptr);
+    pid_ = ::forkpty(&master, nullptr, nullptr, &size);
     if (pid_ == 0) exec_and_exit(std::move(options));
     master_ = Descriptor(master);
   }
@@ -71,6 +72,7 @@ class Terminal {
   Terminal(const Terminal&) = delete;
   Terminal& operator=(const Terminal&) = delete;
 
+  void resize(const winsize& size) { EXPECT_EQ(::ioctl(master_.get(), TIOCSWINSZ, &size), 0); }
   void type(std::string_view keys) { EXPECT_EQ(::write(master_.get(), keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
   /// Whether `text` appears on the screen.
   bool shows(const std::string& text) {
@@ -109,6 +111,29 @@ TEST(OnATerminal, CtrlCEndsACommandThatDoesNotMind) {
   ASSERT_TRUE(terminal.shows("ready"));
   terminal.type("\x03");
   EXPECT_EQ(terminal.exit_code(), 128 + SIGINT);
+}
+
+TEST(OnATerminal, ItsSizeIsTheCommandsAndAChangeReachesTheCommandOnce) {
+  const std::string script =
+      "n=0; trap 'n=$((n+1)); echo resized $n; stty size' WINCH; stty size; echo ready; until read line; do :; done; echo n=$n $line; exit "
+      "5";
+  Terminal terminal(shell(script), {.ws_row = 40, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0});
+  ASSERT_TRUE(terminal.shows("40 100"));
+  ASSERT_TRUE(terminal.shows("ready"));
+  terminal.resize({.ws_row = 50, .ws_col = 132, .ws_xpixel = 0, .ws_ypixel = 0});
+  ASSERT_TRUE(terminal.shows("resized 1"));
+  ASSERT_TRUE(terminal.shows("50 132"));
+  terminal.type("typed\n");
+  EXPECT_TRUE(terminal.shows("n=1 typed"));
+  EXPECT_EQ(terminal.exit_code(), 5);
+}
+
+TEST(OnATerminal, AChangeOfSizeThatIsToldToUsAloneReachesTheCommand) {
+  Terminal terminal("trap 'echo resized; exit 7' WINCH; echo ready; while :; do sleep 0.02; done");
+  ASSERT_TRUE(terminal.shows("ready"));
+  ::kill(terminal.pid(), SIGWINCH);
+  EXPECT_TRUE(terminal.shows("resized"));
+  EXPECT_EQ(terminal.exit_code(), 7);
 }
 
 TEST(OnATerminal, ASignalSentToUsReachesTheCommand) {
