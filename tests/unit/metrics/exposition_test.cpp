@@ -37,7 +37,8 @@ MetricFamily family(MetricType type, const Values& values, std::string help = "H
 TEST(Exposition, IsWhatTheLibraryWrites) {
   const std::vector<MetricFamily> families{
       family(MetricType::Counter, {{{}, 0}}),
-      family(MetricType::Counter, {{{{"topic", "runfold.logs"}, {"outcome", "dropped"}}, 1'000'000}, {{{"topic", "t"}}, 9'007'199'254'740'991}}),
+      family(MetricType::Counter,
+             {{{{"topic", "runfold.logs"}, {"outcome", "dropped"}}, 1'000'000}, {{{"topic", "t"}}, 9'007'199'254'740'991}}),
       family(MetricType::Gauge, {{{}, -2.5}, {{{"a", "b"}}, 1'790'000'000.25}}),
       family(MetricType::Gauge, {{{}, std::numeric_limits<double>::infinity()}, {{}, -std::numeric_limits<double>::infinity()}}),
       family(MetricType::Gauge, {{{{"path", "C:\\x"}, {"quote", "say \"so\""}, {"lines", "one\ntwo"}, {"empty", ""}}, 1}}),
