@@ -2,32 +2,13 @@
 #include "cli/kafka_flags.hpp"
 
 #include "transport/kafka/embedded_broker.hpp"
+#include "transport/kafka/properties_file.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
-#include <fstream>
-#include <optional>
 
 namespace runfold::cli {
-namespace {
-
-std::optional<Failure> read_file(const std::string& path, kafka::Properties& properties) {
-  std::ifstream file(path);
-  if (!file) return Failure{kConfiguration, "the Kafka properties file " + path + " cannot be read; it holds one name=value a line"};
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    const std::size_t begin = line.find_first_not_of(" \t\r");
-    if (begin == std::string::npos || line[begin] == '#') continue;
-    const std::size_t end = line.find_last_not_of(" \t\r");
-    if (const auto set = properties.set_pair(line.substr(begin, end - begin + 1)); !set) {
-      return Failure{kConfiguration, path + ":" + std::to_string(number) + ": " + set.error().message};
-    }
-  }
-  return std::nullopt;
-}
-
-}  // namespace
 
 void add_kafka_flags(CLI::App& command, KafkaFlags& flags) {
   command.add_option("--bootstrap-servers", flags.bootstrap_servers, "Kafka's host:port, ... (or RUNFOLD_BOOTSTRAP_SERVERS)")
@@ -46,7 +27,7 @@ Outcome<> apply_kafka_flags(const KafkaFlags& flags, kafka::Properties& properti
   std::string file = flags.properties_file;
   if (const char* set = std::getenv("RUNFOLD_KAFKA_CONFIG"); file.empty() && set != nullptr) file = set;
   if (!file.empty()) {
-    if (auto bad = read_file(file, properties)) return *bad;
+    if (const auto read = kafka::read_properties_file(file, properties); !read) return Failure{kConfiguration, read.error().message};
   }
   for (const std::string& pair : flags.properties) {
     if (const auto set = properties.set_pair(pair); !set) return Failure{kConfiguration, "-X: " + set.error().message};

@@ -2,6 +2,7 @@
 #include "producer/sdk/settings.hpp"
 
 #include "producer/sdk/environment.hpp"
+#include "transport/kafka/properties_file.hpp"
 
 namespace runfold {
 
@@ -14,7 +15,12 @@ std::optional<DebugRecords> debug_records_named(std::string_view name) noexcept 
 
 kafka::Result<Settings> Settings::from_environment() {
   Settings out;
-  if (const auto servers = environment("RUNFOLD_BOOTSTRAP_SERVERS")) {
+  if (const auto file = environment("RUNFOLD_KAFKA_CONFIG")) {
+    if (const auto read = kafka::read_properties_file(*file, out.kafka); !read) {
+      return kafka::Error{.code = kafka::Errc::kInvalid, .message = "RUNFOLD_KAFKA_CONFIG: " + read.error().message};
+    }
+  }
+  if (const auto servers = environment("RUNFOLD_BOOTSTRAP_SERVERS"); servers && !out.kafka.get("bootstrap.servers")) {
     if (const auto set = out.kafka.set("bootstrap.servers", *servers); !set) {
       return kafka::Error{.code = kafka::Errc::kInvalid, .message = "RUNFOLD_BOOTSTRAP_SERVERS: " + set.error().message};
     }

@@ -74,10 +74,10 @@ struct Settings {
   /// Told of trouble with the spool, likewise. Empty: one WARN line on stderr.
   std::function<void(const std::string&)> on_spool_trouble;
 
-  /// Reads RUNFOLD_BOOTSTRAP_SERVERS, RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_SPOOL_DIR,
-  /// RUNFOLD_DEBUG (a name of DebugRecords).
-  /// Errors: kInvalid names the variable and what is wrong with it, for example that RUNFOLD_CONNECTOR is missing while
-  /// RUNFOLD_BOOTSTRAP_SERVERS is there.
+  /// Reads RUNFOLD_KAFKA_CONFIG (a file of Kafka properties), RUNFOLD_BOOTSTRAP_SERVERS (unless the file names them), RUNFOLD_CONNECTOR,
+  /// RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_SPOOL_DIR, RUNFOLD_DEBUG (a name of DebugRecords).
+  /// Errors: kInvalid names the variable and what is wrong with it, for example the file's line, or that RUNFOLD_CONNECTOR is
+  /// missing while a Kafka is named.
   [[nodiscard]] static kafka::Result<Settings> from_environment();
 };
 

@@ -1,4 +1,4 @@
-// runfold exec and a Kafka that asks for TLS, a name and a password: properties pass through, and what is wrong is said, not shown.
+// runfold exec, a C++ connector, and a Kafka with TLS, name and password: properties pass through, what is wrong is said, not shown.
 #include "runfold/v1/event.pb.h"
 #include "tests/broker/producer/topic_scan.hpp"
 #include "tests/support/arrived.hpp"
@@ -157,6 +157,21 @@ TEST_F(SecuredKafka, ARunArrivesWithTheNameAndPasswordOfAFileAndNobodySeesThem) 
   const auto scan = test::scan_topics(properties, test::all_topics(properties), SecretFinder(test::remembered_secrets()));
   EXPECT_THAT(scan.found, IsEmpty());
   EXPECT_GE(scan.records, 3U);
+}
+
+TEST_F(SecuredKafka, AConnectorsEnvironmentNamesTheFileAndItNeedsNoCodeToGetIn) {
+  create_topics();
+  const std::string run_id = test::unique_name("connector");
+  const std::string status = SecuredBroker::written(folder_.path() / "status", "Package: base\nVersion: 1\n");
+  Program program({RUNFOLD_BINARY_DIR "/dpkg-catalogue", folder_.path() / "catalogue", status}, {{"RUNFOLD_KAFKA_CONFIG", good_file()},
+                                                                                                 {"RUNFOLD_BOOTSTRAP_SERVERS", ""},
+                                                                                                 {"RUNFOLD_CONNECTOR", "secured"},
+                                                                                                 {"RUNFOLD_RUN_ID", run_id}});
+  EXPECT_EQ(program.wait().value().exit_code, 0) << program.err();
+  EXPECT_THAT(SecretFinder(test::remembered_secrets()).names_in(program.out() + program.err()), IsEmpty());
+  const Arrived arrived(properties_in(good_file()));
+  ASSERT_NE(arrived.completed(run_id), nullptr) << program.err();
+  EXPECT_EQ(arrived.completed(run_id)->result(), v1::RUN_RESULT_SUCCESS);
 }
 
 TEST_F(SecuredKafka, AWrongPasswordIsToldAndTheCommandIsUnharmed) {

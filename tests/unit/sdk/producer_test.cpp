@@ -1,6 +1,7 @@
 // The SDK as a connector author uses it, on Kafka in memory.
 #include "producer/sdk/producer.hpp"
 
+#include "tests/support/temporary_folder.hpp"
 #include "tests/unit/sdk/sdk_fixture.hpp"
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -423,6 +425,46 @@ TEST_F(Sdk, SettingsComeFromTheEnvironment) {
   EXPECT_EQ(settings->connector_id, "invoices");
   EXPECT_EQ(settings->version, "9");
   EXPECT_EQ(settings->site, "south");
+}
+
+TEST_F(Sdk, HowToReachKafkaComesFromAFileThatTheEnvironmentNames) {
+  const runfold::test::TemporaryFolder folder;
+  const std::string file = (folder.path() / "kafka.properties").string();
+  std::ofstream(file) << "# how to get in\nsecurity.protocol=SASL_SSL\nsasl.password=open=sesame\n";
+  environment.set("RUNFOLD_KAFKA_CONFIG", file.c_str());
+  environment.set("RUNFOLD_BOOTSTRAP_SERVERS", "variable.example:9092");
+  environment.set("RUNFOLD_CONNECTOR", "invoices");
+  const auto beside = Settings::from_environment();
+  ASSERT_TRUE(beside.has_value()) << beside.error().message;
+  EXPECT_EQ(beside->kafka.get("bootstrap.servers"), "variable.example:9092");
+  EXPECT_EQ(beside->kafka.get("sasl.password"), "open=sesame");
+
+  // As for runfold exec, so that a connector under it reaches the same Kafka.
+  std::ofstream(file, std::ios::app) << "bootstrap.servers=file.example:9092\n";
+  EXPECT_EQ(Settings::from_environment()->kafka.get("bootstrap.servers"), "file.example:9092");
+  environment.set("RUNFOLD_BOOTSTRAP_SERVERS", "");
+  EXPECT_EQ(Settings::from_environment()->kafka.get("bootstrap.servers"), "file.example:9092");
+  environment.set("RUNFOLD_CONNECTOR", "");
+  EXPECT_NE(Settings::from_environment().error().message.find("RUNFOLD_CONNECTOR is not set"), std::string::npos);
+}
+
+TEST_F(Sdk, AFileOfKafkaPropertiesThatIsWrongIsRefusedWithItsLine) {
+  const runfold::test::TemporaryFolder folder;
+  const std::string file = (folder.path() / "kafka.properties").string();
+  environment.set("RUNFOLD_CONNECTOR", "invoices");
+  environment.set("RUNFOLD_KAFKA_CONFIG", file.c_str());
+  const auto missing = Settings::from_environment();
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, kafka::Errc::kInvalid);
+  EXPECT_EQ(missing.error().message,
+            "RUNFOLD_KAFKA_CONFIG: the Kafka properties file " + file + " cannot be read; it holds one name=value a line");
+  std::ofstream(file) << "sasl.username=me\nsasl.pasword=open-sesame\n";
+  const auto wrong = Settings::from_environment();
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_EQ(wrong.error().code, kafka::Errc::kInvalid);
+  EXPECT_NE(wrong.error().message.find("RUNFOLD_KAFKA_CONFIG: " + file + ":2: "), std::string::npos) << wrong.error().message;
+  EXPECT_NE(wrong.error().message.find("did you mean sasl.password?"), std::string::npos) << wrong.error().message;
+  EXPECT_EQ(wrong.error().message.find("open-sesame"), std::string::npos) << wrong.error().message;
 }
 
 TEST_F(Sdk, OneProducerSpeaksForRunsOfOtherConnectorsToo) {

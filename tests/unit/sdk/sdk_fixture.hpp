@@ -22,9 +22,9 @@ namespace runfold::test {
 class Environment {
  public:
   Environment() {
-    for (const char* name :
-         {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE", "RUNFOLD_RUN_ID", "RUNFOLD_ATTEMPT",
-          "RUNFOLD_DEBUG", "RUNFOLD_INTAKE_URL", "RUNFOLD_INTAKE_TOKEN", "RUNFOLD_AGENT_RUN", "TRACEPARENT", "TRACESTATE"}) {
+    for (const char* name : {"RUNFOLD_BOOTSTRAP_SERVERS", "RUNFOLD_KAFKA_CONFIG", "RUNFOLD_CONNECTOR", "RUNFOLD_VERSION", "RUNFOLD_SITE",
+                             "RUNFOLD_RUN_ID", "RUNFOLD_ATTEMPT", "RUNFOLD_DEBUG", "RUNFOLD_INTAKE_URL", "RUNFOLD_INTAKE_TOKEN",
+                             "RUNFOLD_AGENT_RUN", "TRACEPARENT", "TRACESTATE"}) {
       const char* value = std::getenv(name);
       before_[name] = value == nullptr ? std::nullopt : std::optional<std::string>(value);
       ::unsetenv(name);
