@@ -1,4 +1,4 @@
-// A real Apache Kafka of a test's own, which the test may kill and start again with the same data at the same address.
+// A real Apache Kafka of a test's own, which the test may kill and start again with the same data at the same address, or freeze.
 #pragma once
 
 #include "tests/support/program.hpp"
@@ -35,6 +35,21 @@ class RestartableBroker {
   void kill() {
     program_->signal(SIGKILL);
     static_cast<void>(program_->wait());
+  }
+
+  /// SIGSTOP, to be undone by thaw(): it answers nothing while its connections stand and new ones are accepted by the kernel, as if
+  /// the network took in all that is sent to it. dev-broker has become the JVM by then. Waits until it stands still.
+  void freeze() {
+    program_->signal(SIGSTOP);
+    if (!wait_until([this] { return frozen(); })) throw std::runtime_error("the broker does not stand still");
+  }
+  void thaw() { program_->signal(SIGCONT); }
+  [[nodiscard]] bool frozen() const {
+    std::string word;
+    std::ifstream status("/proc/" + std::to_string(program_->pid()) + "/status");
+    while (status >> word && word != "State:") {
+    }
+    return status >> word && word == "T";
   }
 
   /// bootstrap.servers; the same after each start.
