@@ -7,12 +7,19 @@
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/wait_until.hpp"
+
+#include <boost/json.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace runfold {
@@ -38,7 +45,7 @@ class Examples : public testing::Test {
     said_ = printed_ + program.err();
     return ending ? ending->exit_code.value_or(-1) : -2;
   }
-  /// Reads what was sent of the run, to its end and so many log records.
+  /// Reads what was sent of the run, to its end, so many log records, and all that its end says were sent.
   void read(int log_records) {
     Member member(broker_address(), unique_name("readers"), {"runfold.events", "runfold.logs"});
     std::size_t seen = 0;
@@ -48,7 +55,9 @@ class Examples : public testing::Test {
             const auto& record = member.received[seen];
             if (record.key == run_id_) take(record.at.topic, record.value.value_or(""));
           }
-          return !events_.empty() && events_.back().has_completed() && static_cast<int>(logs_.size()) >= log_records;
+          if (events_.empty() || !events_.back().has_completed() || static_cast<int>(logs_.size()) < log_records) return false;
+          const auto& totals = events_.back().completed().totals();
+          return totals.size() < 2 || logs_.size() >= totals[1].last_sequence();
         },
         kPatience))
         << events_.size() << " events, " << logs_.size() << " log records; " << said_;
@@ -136,6 +145,95 @@ TEST_F(Examples, AShellScriptThatFailsSaysWhere) {
   EXPECT_EQ(events_[2].step_failed().error(), "cannot copy /nowhere");
   EXPECT_EQ(events_[3].completed().result(), v1::RUN_RESULT_FAILURE);
   EXPECT_EQ(events_[3].completed().exit_code(), 3);
+}
+
+/// The Python connector under exec, in front of a Container API of the test's own. It reads this machine's package database.
+class PythonExample : public Examples {
+ protected:
+  int sync(const std::vector<std::string>& flags = {}) {
+    EXPECT_TRUE(test::wait_until([&] { return container_api_.out().ends_with('\n'); })) << container_api_.err();
+    const std::string url = container_api_.out().substr(0, container_api_.out().find('\n'));
+    std::vector<std::string> command{kRunfold,
+                                     "exec",
+                                     "--connector",
+                                     "dpkg",
+                                     "--container-api",
+                                     url,
+                                     "--flush-timeout",
+                                     "60s",
+                                     "--",
+                                     "/usr/bin/python3",
+                                     "deploy/demo/dpkg_connector.py"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    return exit_code(command);
+  }
+  /// The steps as they began and ended.
+  std::vector<std::string> steps() const {
+    std::vector<std::string> out;
+    for (const auto& event : events_) {
+      if (event.has_step_started()) out.push_back(event.step_started().step_id() + " begins");
+      if (event.has_step_completed()) out.push_back(event.step_completed().step_id() + " ends");
+      if (event.has_step_failed()) out.push_back(event.step_failed().step_id() + ": " + event.step_failed().error());
+    }
+    return out;
+  }
+  /// The record that begins so; the test fails without one.
+  v1::LogRecord record(std::string_view beginning) const {
+    const auto at = std::find_if(logs_.begin(), logs_.end(), [&](const auto& log) { return log.message().starts_with(beginning); });
+    EXPECT_NE(at, logs_.end()) << beginning;
+    return at == logs_.end() ? v1::LogRecord() : *at;
+  }
+
+  Program container_api_{{"/usr/bin/python3", "deploy/demo/container_api.py"}};
+};
+
+TEST_F(PythonExample, TellsOfItsStepsThroughTheIntakeAndOfTheCallThatFailedThroughTheProxy) {
+  ASSERT_EQ(sync(), 0) << said_;
+  read(5);
+  EXPECT_EQ(steps(), (std::vector<std::string>{"read begins", "read ends", "transform begins", "transform ends", "upload begins",
+                                               "upload ends", "commit begins", "commit ends"}));
+  // What it prints is what it has done, as it stands in its steps.
+  const auto result = boost::json::parse(printed_);
+  for (const auto& event : events_) {
+    EXPECT_EQ(event.identity().connector_id(), "dpkg");
+    if (event.has_stats_committed()) {
+      EXPECT_EQ(event.stats_committed().stats().entities_created(), result.at("entities").to_number<std::uint64_t>());
+    }
+    if (event.has_step_completed() && event.step_completed().step_id() == "upload") {
+      EXPECT_EQ(event.step_completed().entities(), result.at("entities").to_number<std::uint64_t>());
+      EXPECT_EQ(event.step_completed().relationships(), result.at("relationships").to_number<std::uint64_t>());
+    }
+  }
+  const auto has = [&](auto&& is) { return std::any_of(events_.begin(), events_.end(), is); };
+  EXPECT_TRUE(has([](const auto& event) { return event.has_stats_committed(); }));
+  EXPECT_TRUE(has([](const auto& event) { return event.has_progress() && event.progress().done() == event.progress().total(); }));
+  EXPECT_EQ(events_.back().completed().result(), v1::RUN_RESULT_SUCCESS);
+  EXPECT_EQ(events_.back().completed().exit_code(), 0);
+
+  EXPECT_EQ(record("No overrides.json").severity(), v1::SEVERITY_NOTICE);
+  EXPECT_EQ(record("No overrides.json").step_id(), "read");
+  EXPECT_EQ(record("Committed: ").step_id(), "commit");
+  EXPECT_TRUE(
+      std::any_of(logs_.begin(), logs_.end(), [](const auto& log) { return log.has_api_call() && log.api_call().response_code() == 404; }));
+}
+
+TEST_F(PythonExample, ThatDeclaresAFailureFailsInItsStepAndSaysWhy) {
+  ASSERT_EQ(sync({"--require", "prices.csv"}), 3) << said_;
+  read(3);
+  EXPECT_EQ(steps(), (std::vector<std::string>{"read begins", "read: cannot go on without prices.csv"}));
+  EXPECT_EQ(events_.back().completed().result(), v1::RUN_RESULT_FAILURE);
+  EXPECT_EQ(events_.back().completed().exit_code(), 3);
+  EXPECT_EQ(record("The input file prices.csv does not exist").severity(), v1::SEVERITY_ERROR);
+  EXPECT_EQ(record("The sync failed: ").severity(), v1::SEVERITY_CRITICAL);
+}
+
+TEST_F(PythonExample, ThatIsKilledInMidUploadIsToldOfAsKilled) {
+  ASSERT_EQ(sync({"--die"}), 128 + SIGKILL) << said_;
+  read(1);
+  EXPECT_EQ(steps(), (std::vector<std::string>{"read begins", "read ends", "transform begins", "transform ends", "upload begins"}));
+  EXPECT_EQ(events_.back().completed().result(), v1::RUN_RESULT_ERROR);
+  EXPECT_EQ(events_.back().completed().signal(), SIGKILL);
+  record("Out of memory: about to be killed");
 }
 
 class AgentExample : public Examples {
