@@ -13,6 +13,7 @@
 #include "transport/kafka/sasl_plugins.hpp"
 
 #include <boost/asio.hpp>
+#include <boost/url/parse.hpp>
 
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -25,6 +26,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <exception>
 #include <memory>
@@ -77,6 +79,17 @@ class SavedSignalMask {
   sigset_t mask_;
 };
 
+/// A client that goes through an HTTP proxy would look for us behind it, and show it the intake's token.
+void append_own_addresses(Variables& variables) {
+  for (const char* name : {"no_proxy", "NO_PROXY"}) {
+    const char* const inherited = std::getenv(name);
+    std::string hosts = inherited == nullptr ? "" : inherited;
+    if (hosts == "*") continue;
+    if (!hosts.empty()) hosts += ',';
+    variables.emplace_back(name, hosts + "127.0.0.1");
+  }
+}
+
 /// The variables that the child finds, besides those it inherits.
 Variables child_environment(const ExecOptions& options, const Run& run, const Intake* intake, const Proxy* proxy) {
   const RunNames names{.run_id = run.run_id(),
@@ -91,6 +104,7 @@ Variables child_environment(const ExecOptions& options, const Run& run, const In
   // What speaks for this run in the command leaves its beginning and end to us; where we record nothing, it does not.
   variables.emplace_back("RUNFOLD_AGENT_RUN", intake != nullptr && has_kafka(options.settings) ? run.run_id() : "");
   if (proxy != nullptr) variables.emplace_back("CONTAINER_API_URL", proxy->url());
+  if (intake != nullptr || proxy != nullptr) append_own_addresses(variables);
   return variables;
 }
 
@@ -195,6 +209,11 @@ class Execution {
   /// Lets the command run, to its end and that of its records. Gives the exit code.
   int run();
 
+  /// Ends a run that was begun and whose command never ran.
+  void fail(const std::string& why) {
+    if (run_ && !run_->finished()) run_->finish({v1::RUN_RESULT_ERROR, std::nullopt, std::nullopt, why});
+  }
+
   /// False: something of it is still at work, and it must not be destroyed.
   [[nodiscard]] bool at_rest() const noexcept { return at_rest_; }
   /// Ends the process when a capture still blocks in a write that nobody reads: nothing else ends that.
@@ -230,6 +249,9 @@ Result<void> Execution::open_proxy() {
   proxy_options.upstream = options_.container_api;
   proxy_options.ca_file = options_.container_api_ca_file;
   proxy_options.redactor = options_.settings.redactor;
+  if (const auto url = boost::urls::parse_uri(options_.container_api); url && url->has_password()) {
+    static_cast<void>(options_.settings.redactor->add(url->password()));  // too short for a secret: the patterns see it in a URL
+  }
   proxy_options.step = [this] { return intake_ ? intake_->open_step() : std::string(); };
   auto listening = Proxy::listen(io_.get_executor(), sink_, std::move(proxy_options));
   if (listening) {
@@ -333,7 +355,9 @@ Result<int> exec(ExecOptions options) {
     execution = std::make_unique<Execution>(std::move(options), std::move(*child));
     if (auto prepared = execution->prepare(); !prepared) return prepared.error();
   } catch (const std::exception& error) {  // the event loop and the delivery thread throw when the system refuses them
-    return Error{Errc::kSystem, std::string("cannot set up what watches over the command: ") + error.what()};
+    const std::string why = std::string("cannot set up what watches over the command: ") + error.what();
+    if (execution) execution->fail(why);
+    return Error{Errc::kSystem, why};
   }
   const int code = execution->run();
   saved_mask.drop_pending();

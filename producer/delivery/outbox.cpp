@@ -10,6 +10,9 @@ namespace {
 
 /// Memory kept for the parcels to come, as a part of the bound on those in flight, for each channel.
 constexpr std::size_t kSparePart = 4;
+/// How long it may take, at the end, to ask for topics that may be missing.
+constexpr std::chrono::milliseconds kAskForTopics{200};
+constexpr const char* kMakeTopics = "; `runfold topics create` makes Runfold's topics";
 constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLastRetry{30'000};
 
@@ -49,6 +52,7 @@ kafka::Result<void> Outbox::open() {
   if (!made) return made.error();
   client_ = std::move(made).value();
   client_->wake_on(options_.event_fd);
+  told_broken_ = false;
   return {};
 }
 
@@ -162,11 +166,15 @@ void Outbox::on_delivery(const kafka::Delivery& delivery) {
 }
 
 void Outbox::on_error(const kafka::Error& error) {
-  const bool fatal = error.code == kafka::Errc::kFatal;
-  if (fatal) broken_ = true;
+  if (error.code != kafka::Errc::kFatal) return tell(error);
+  broken_ = true;
+  if (std::exchange(told_broken_, true)) return;
+  tell({error.code, error.message + "; a new one is made, and what Kafka had not acknowledged is sent again"});
+}
+
+void Outbox::tell(const kafka::Error& error) {
   if (!options_.on_trouble) return;
-  options_.on_trouble(
-      fatal ? kafka::Error{error.code, error.message + "; a new one is made, and what Kafka had not acknowledged is sent again"} : error);
+  options_.on_trouble(error.code == kafka::Errc::kNotFound ? kafka::Error{error.code, error.message + kMakeTopics} : error);
 }
 
 Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Error* error) {
@@ -176,6 +184,8 @@ Outbox::Waiting::iterator Outbox::settle(Waiting::iterator at, const kafka::Erro
   } else if (error == nullptr) {
     ledger_.acknowledged[parcel.channel].fetch_add(parcel.records, std::memory_order_release);
   } else if (parcel.run != nullptr) {
+    // That Kafka does not answer is told by the client itself; a refusal, only here.
+    if (!error->retryable()) tell(*error);
     parcel.run->give_up(parcel.channel, drop_reason(error->code), parcel.records, ledger_);
   } else {
     ledger_.give_up(parcel.channel, drop_reason(error->code), parcel.records);
@@ -214,6 +224,16 @@ Clock::time_point Outbox::next_attempt() const noexcept {
 
 void Outbox::flush(std::chrono::milliseconds limit) {
   if (client_ && !broken_) client_->flush(limit);
+}
+
+void Outbox::disconnect() {
+  if (client_ && !broken_ && !waiting_.empty()) {
+    // librdkafka has patience with a topic that does not exist, for it may be about to; a short run ends sooner.
+    for (const auto& topic : client_->missing_topics(kAskForTopics)) {
+      tell({kafka::Errc::kNotFound, "records wait for topic " + topic + ", which Kafka does not have"});
+    }
+  }
+  client_.reset();
 }
 
 void Outbox::abandon() {

@@ -98,8 +98,8 @@ class Outbox {
 
   /// Waits for Kafka to account for what it has been handed.
   void flush(std::chrono::milliseconds limit);
-  /// Ends the client: nothing is handed over any more.
-  void disconnect() noexcept { client_.reset(); }
+  /// Ends the client: nothing is handed over any more. Says which topics are missing if something still waits for them: 200 ms at most.
+  void disconnect();
   /// Leaves what is on disk there, as kept, and lets go of it; gives up all else, as delivery_timeout. After disconnect(); once.
   void abandon();
   /// The run is about to be freed.
@@ -114,6 +114,7 @@ class Outbox {
 
   void on_delivery(const kafka::Delivery& delivery);
   void on_error(const kafka::Error& error);
+  void tell(const kafka::Error& error);
   /// What waits, from `at` on, which is the first that is not handed over.
   void hand_over(Waiting::iterator at);
   [[nodiscard]] kafka::Result<void> produce(std::uint64_t token, const Parcel& parcel);
@@ -137,6 +138,7 @@ class Outbox {
   RecordHeaders headers_;
   std::unique_ptr<kafka::Producer> client_;
   bool broken_ = false;
+  bool told_broken_ = false;
   Clock::time_point retry_at_{};
   std::chrono::milliseconds retry_in_{0};
 

@@ -84,7 +84,7 @@ void Outbox::take_over() {
 }
 
 void Outbox::settle_inherited(const Parcel& parcel, const kafka::Error* error) {
-  if (error != nullptr && options_.on_trouble) options_.on_trouble(*error);
+  if (error != nullptr) tell(*error);
   // Another producer may have the rights that this one lacks.
   if (error != nullptr && error->code == kafka::Errc::kUnauthorised) return spooling_->put_back(parcel.place);
   auto& count = error == nullptr ? ledger_.taken_over : ledger_.inherited_lost;

@@ -197,6 +197,10 @@ kafka::Result<std::unique_ptr<Producer>> Producer::create(Settings settings, Cli
   impl->settings = std::move(settings);
   const Settings& checked = impl->settings;
   if (!checked.redactor) return invalid("Cannot make a producer: redactor is null; leave it as it is, or make one.");
+  // A connector may well say its password, which would be Kafka's too. One too short to be looked for is left to the patterns.
+  for (const auto& [name, value] : checked.kafka.all()) {
+    if (kafka::Properties::is_secret(name)) static_cast<void>(checked.redactor->add(value));
+  }
   if (checked.kafka.get("bootstrap.servers").value_or("").empty()) return std::unique_ptr<Producer>(new Producer(std::move(impl)));
   if (auto wrong = what_is_wrong(checked)) return invalid("Cannot make a producer: " + *wrong);
   auto spool = spool_of(checked);

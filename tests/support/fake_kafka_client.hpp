@@ -81,6 +81,10 @@ class FakeKafka {
       settle(in_flight_.size(), runfold::test::trouble(kafka::Errc::kOther, "purged"));
     });
   }
+  /// What clients say of missing topics. Records for them are taken all the same, and acknowledged if they are.
+  void set_missing_topics(std::vector<std::string> topics) {
+    with([&] { missing_topics_ = std::move(topics); });
+  }
   /// All clients say so at their next poll.
   void report_trouble(const kafka::Error& error) {
     with([&] {
@@ -160,6 +164,10 @@ class FakeKafka {
       return kafka_.in_flight();
     }
     kafka::DeliveryCounts counts() const noexcept override { return {}; }
+    std::vector<std::string> missing_topics(std::chrono::milliseconds) override {
+      const std::scoped_lock lock(kafka_.mutex_);
+      return kafka_.missing_topics_;
+    }
 
    private:
     FakeKafka& kafka_;
@@ -203,6 +211,7 @@ class FakeKafka {
   std::size_t room_ = 1'000'000;
   Judge judge_;
   std::optional<kafka::Error> no_client_;
+  std::vector<std::string> missing_topics_;
   int clients_ = 0;
   int broken_client_ = 0;
   std::map<int, Connected> connected_;  ///< by number

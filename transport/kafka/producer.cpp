@@ -126,6 +126,22 @@ class RdkafkaProducer final : public Producer {
     return sums;
   }
 
+  std::vector<std::string> missing_topics(std::chrono::milliseconds limit) override {
+    std::vector<std::string> missing;
+    const auto until = std::chrono::steady_clock::now() + limit;
+    for (const auto& topic : topics_) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+      if (left.count() <= 0 || connection_.unreachable()) break;
+      const rd_kafka_metadata_t* answer = nullptr;
+      if (rd_kafka_metadata(client_.get(), 0, topic.get(), &answer, static_cast<int>(left.count())) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      if (answer->topic_cnt == 1 && answer->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        missing.emplace_back(rd_kafka_topic_name(topic.get()));
+      }
+      rd_kafka_metadata_destroy(answer);
+    }
+    return missing;
+  }
+
  private:
   static void delivered(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept {
     auto& self = *static_cast<RdkafkaProducer*>(opaque);

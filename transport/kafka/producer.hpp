@@ -66,6 +66,10 @@ class Producer {
   virtual std::uint64_t flush(std::chrono::milliseconds limit) = 0;
 
   [[nodiscard]] virtual DeliveryCounts counts() const noexcept = 0;
+
+  /// Of the topics that create() was given, those of which a broker that answers within the limit says that they do not exist: why
+  /// records have waited. Empty when none answers.
+  [[nodiscard]] virtual std::vector<std::string> missing_topics(std::chrono::milliseconds /*limit*/) { return {}; }
 };
 
 }  // namespace runfold::kafka

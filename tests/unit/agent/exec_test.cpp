@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -196,6 +197,29 @@ constexpr const char* kPost = R"(post() {
     "$1" "$RUNFOLD_INTAKE_TOKEN" "${#2}" "$2" >&3; cat <&3 | head -n 1; }
 exec 3<>/dev/tcp/127.0.0.1/${RUNFOLD_INTAKE_URL##*:}
 )";
+
+TEST_F(ExecTest, IsFoundByACommandThatGoesThroughAnHttpProxy) {
+  const std::string show = R"(echo "$no_proxy|$NO_PROXY")";
+  ::unsetenv("no_proxy");
+  ::unsetenv("NO_PROXY");
+  EXPECT_EQ(run_shell(show), 0);
+  ::setenv("no_proxy", "internal.example,10.0.0.0/8", 1);
+  ::setenv("NO_PROXY", "*", 1);
+  EXPECT_EQ(run_shell(show), 0);
+  ::unsetenv("no_proxy");
+  ::unsetenv("NO_PROXY");
+  EXPECT_EQ(file("out"), "127.0.0.1|127.0.0.1\ninternal.example,10.0.0.0/8,127.0.0.1|*\n");
+}
+
+TEST_F(ExecTest, RecordsNoPasswordOfKafkasNorOfTheContainerApis) {
+  EXPECT_TRUE(options_.settings.kafka.set("sasl.password", "kafkas-own-password").has_value());
+  options_.container_api = "http://user:the-apis-password@127.0.0.1:1";
+  EXPECT_EQ(run_shell("echo kafkas-own-password; echo login with the-apis-password >&2"), 0);
+  ASSERT_EQ(logs(v1::LOG_STREAM_STDOUT).size(), 1U);
+  EXPECT_EQ(logs(v1::LOG_STREAM_STDOUT)[0].message(), "[redacted]");
+  ASSERT_EQ(logs(v1::LOG_STREAM_STDERR).size(), 1U);
+  EXPECT_EQ(logs(v1::LOG_STREAM_STDERR)[0].message(), "login with [redacted]");
+}
 
 TEST_F(ExecTest, TakesEventsAndMergesTheDeclaredEnd) {
   const std::string script = std::string(kPost) +

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <string>
@@ -308,6 +309,59 @@ TEST(Dispatcher, ABrokenClientIsMadeAnewAndAllUnacknowledgedIsSentAgainInOrder) 
   EXPECT_EQ(rig.report().dropped_records(), 0U);
   ASSERT_EQ(rig.troubles.size(), 1U);
   EXPECT_EQ(rig.troubles[0].message, "the client is broken; a new one is made, and what Kafka had not acknowledged is sent again");
+}
+
+TEST(Dispatcher, AClientThatBreaksIsToldOfOnceThoughItSaysSoOfEveryRecord) {
+  Rig rig;
+  RunAccount& run = rig.open("r");
+  rig.cluster.break_client();
+  rig.cluster.refuse_clients(runfold::test::trouble(kafka::Errc::kOther, "no client today"));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    rig.event(run, progress(i));
+    rig.step();
+  }
+  const auto told =
+      std::count_if(rig.troubles.begin(), rig.troubles.end(), [](const auto& one) { return one.code == kafka::Errc::kFatal; });
+  EXPECT_EQ(told, 1);
+}
+
+TEST(Dispatcher, ARecordThatKafkaRefusesIsToldOf) {
+  Rig rig;
+  rig.cluster.acknowledge_by_itself(false);
+  RunAccount& run = rig.open("r");
+  for (std::uint64_t i = 0; i < 3; ++i) rig.event(run, progress(i));
+  rig.step();
+  rig.cluster.settle_one(runfold::test::trouble(kafka::Errc::kUnauthorised, "no right to write"));
+  rig.cluster.settle_one(runfold::test::trouble(kafka::Errc::kNotFound, "no such topic"));
+  rig.cluster.settle_one(runfold::test::trouble(kafka::Errc::kTimedOut, "no answer"));
+  rig.step();
+  ASSERT_EQ(rig.troubles.size(), 2U) << "that Kafka does not answer is told by the client itself";
+  EXPECT_EQ(rig.troubles[0].message, "no right to write");
+  EXPECT_EQ(rig.troubles[1].message, "no such topic; `runfold topics create` makes Runfold's topics");
+}
+
+TEST(Dispatcher, WhatWaitsAtTheEndForTopicsThatKafkaDoesNotHaveSaysSo) {
+  Rig rig;
+  rig.cluster.set_missing_topics({"runfold.events"});
+  rig.cluster.acknowledge_by_itself(false);
+  RunAccount& run = rig.open("r");
+  rig.event(run, progress(0));
+  rig.step();
+  rig.dispatcher.abandon(rig.now);
+  ASSERT_EQ(rig.troubles.size(), 1U);
+  EXPECT_EQ(rig.troubles[0].message,
+            "records wait for topic runfold.events, which Kafka does not have; `runfold topics create` makes Runfold's topics");
+}
+
+TEST(Dispatcher, NobodyAsksForTopicsWhenAllHasArrived) {
+  Rig rig;
+  rig.cluster.set_missing_topics({"runfold.events"});
+  RunAccount& run = rig.open("r");
+  rig.event(run, progress(0));
+  rig.step();
+  rig.step();
+  rig.dispatcher.abandon(rig.now);
+  EXPECT_TRUE(rig.troubles.empty());
 }
 
 TEST(Dispatcher, AClientThatCannotBeMadeIsTriedAgainLater) {
