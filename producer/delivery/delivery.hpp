@@ -90,9 +90,10 @@ class Delivery {
   bool take(RunAccount& run, Channel channel, Queue queue);
   bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
 
+  // Each on cache lines of its own: emitting threads read the first two at each record, and the ledger is written at each answer.
   const DeliverySettings settings_;
-  Sleeper sleeper_;
-  Ledger ledger_;
+  alignas(64) Sleeper sleeper_;
+  alignas(64) Ledger ledger_;
   Ring ring_;
   Outbox outbox_;
   Dispatcher dispatcher_;
