@@ -22,6 +22,7 @@ Examples:
 
 Environment:
   RUNFOLD_BOOTSTRAP_SERVERS  Kafka's host:port, ... for exec, agent, emit, log, dead-letters and topics
+  RUNFOLD_KAFKA_CONFIG       a file of librdkafka properties, name=value a line, for the same (TLS, SASL, passwords)
   RUNFOLD_COLLECTOR_URL      the collector, for runs, logs, api-failures and operations
   RUNFOLD_CONNECTOR, RUNFOLD_VERSION, RUNFOLD_SITE, RUNFOLD_RUN_ID, RUNFOLD_ATTEMPT
   RUNFOLD_DEBUG              always, on-error or never: when exec and agent send debug records
