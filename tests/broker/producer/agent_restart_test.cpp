@@ -146,8 +146,8 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
         return ended.size() == 2 && lines.size() == messages.size() && starts(plain) == 2 && starts(in_cpp) == 2;
       },
       kPatience))
-      << ended.size() << " ends, " << lines.size() << " lines\n"
-      << agent->program->err();
+      << ended.size() << " ends, that of the plain job: " << ended.count(plain) << ", " << lines.size() << " lines\n"
+      << agent->program->err() << agent->metrics();
 
   std::multiset<std::string> got;
   for (const auto& [at, message] : lines) got.insert(message);

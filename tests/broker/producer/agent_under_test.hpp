@@ -40,6 +40,11 @@ class AgentUnderTest {
     request.fields.set("Authorization", "Bearer " + with);
     return http::send_blocking(std::move(request), kPatience).value();
   }
+  /// What it says of itself: which records are settled, and how many are not.
+  std::string metrics() const {
+    const auto response = http::send_blocking(http::ClientRequest("GET", url + "/metrics"), kPatience);
+    return response ? response->body : response.error().message;
+  }
   std::string word_after(const std::string& words) const {
     const std::string line = line_with(program->err(), words);
     return line.empty() ? line : line.substr(line.find(words) + words.size());
