@@ -107,12 +107,13 @@ void OutputRecords::add(const OutputLine& said, std::chrono::system_clock::time_
     return;
   }
   const std::string_view text = line.bytes.ends_with('\r') ? line.bytes.substr(0, line.bytes.size() - 1) : line.bytes;
-  if ((trace_.under_way() && trace_.continues(text)) || trace_.begins(text)) {
+  const bool goes_on = trace_.under_way() && trace_.continues(text);
+  if (!goes_on) flush();  // another trace may begin right behind the one that is held
+  if (goes_on || trace_.begins(text)) {
     severity_ = v1::SEVERITY_ERROR;
     hold(line, arrived);
     return;
   }
-  flush();
   const auto stated = take_apart(text);
   severity_ = stated ? stated->severity : v1::SEVERITY_INFO;
   if (!stated) return give(line, severity_, line.bytes, arrived);

@@ -233,6 +233,16 @@ TEST(OutputRecords, MakeOneErrorOfAStackTrace) {
   EXPECT_EQ(records.all[2].severity(), v1::SEVERITY_INFO);
 }
 
+TEST(OutputRecords, MakeTwoErrorsOfTwoStackTracesWithNothingBetweenThem) {
+  Records records(v1::LOG_STREAM_STDERR);
+  records.add({"java.io.IOException: no route", "\tat com.acme.Http.get(Http.java:7)", "java.lang.NullPointerException",
+               "\tat com.acme.Sync.run(Sync.java:12)", "bye"});
+  ASSERT_EQ(records.all.size(), 3U);
+  EXPECT_EQ(records.all[0].message(), "java.io.IOException: no route\n\tat com.acme.Http.get(Http.java:7)");
+  EXPECT_EQ(records.all[1].message(), "java.lang.NullPointerException\n\tat com.acme.Sync.run(Sync.java:12)");
+  EXPECT_EQ(records.all[1].severity(), v1::SEVERITY_ERROR);
+}
+
 TEST(OutputRecords, GiveATraceThatIsHeldWhenItsStreamIsQuietAndTheRestAsErrorsToo) {
   Records records(v1::LOG_STREAM_STDERR);
   records.add({"java.lang.IllegalStateException: boom"});
