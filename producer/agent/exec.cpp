@@ -8,7 +8,9 @@
 #include "producer/agent/proxy.hpp"
 #include "producer/agent/run_environment.hpp"
 #include "producer/agent/supervision.hpp"
+#include "producer/sdk/environment.hpp"
 #include "producer/sdk/line.hpp"
+#include "producer/sdk/trace_context.hpp"
 #include "producer/sdk/trouble.hpp"
 #include "transport/kafka/sasl_plugins.hpp"
 
@@ -103,6 +105,8 @@ Variables child_environment(const ExecOptions& options, const Run& run, const In
   Variables variables = run_environment(names);
   // What speaks for this run in the command leaves its beginning and end to us; where we record nothing, it does not.
   variables.emplace_back("RUNFOLD_AGENT_RUN", intake != nullptr && has_kafka(options.settings) ? run.run_id() : "");
+  // A tracestate belongs to the traceparent that it came with: of one that cannot be read, the command has another.
+  if (environment("TRACESTATE") && !parse_traceparent(environment("TRACEPARENT").value_or(""))) variables.emplace_back("TRACESTATE", "");
   if (proxy != nullptr) variables.emplace_back("CONTAINER_API_URL", proxy->url());
   if (intake != nullptr || proxy != nullptr) append_own_addresses(variables);
   return variables;
