@@ -1,10 +1,9 @@
 // The example connector in C++, run as its author would, on a real Apache Kafka: what it does, and what is told of it.
 #include "runfold/v1/event.pb.h"
-#include "runfold/v1/log.pb.h"
 #include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/broker/producer/on_kafka.hpp"
+#include "tests/broker/producer/told.hpp"
 #include "tests/support/broker.hpp"
-#include "tests/support/kafka_member.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -22,9 +21,10 @@
 namespace runfold {
 namespace {
 
-using kafka::test::Member;
 using test::broker_address;
 using test::Program;
+using test::Told;
+using test::told_of;
 using test::unique_name;
 
 constexpr std::chrono::seconds kPatience{60};
@@ -39,13 +39,6 @@ constexpr const char* kLaterStatus =
     "Package: base\nVersion: 2\n\n"
     "Package: shell\nVersion: 2\nDepends: base (>= 1)\n\n"
     "Package: pager\nVersion: 1\nDepends: base\n";
-
-/// What the topics hold of one run.
-struct Told {
-  std::vector<v1::SyncEvent> events;
-  std::vector<v1::LogRecord> logs;
-  std::vector<std::string> log_traces;
-};
 
 class ExampleConnector : public ::testing::Test {
  protected:
@@ -70,30 +63,6 @@ class ExampleConnector : public ::testing::Test {
     out = program.out();
     err = program.err();
     return ending ? ending->exit_code.value_or(-1) : -1;
-  }
-  /// Reads the topics until the run's end, and all log records that its totals say were sent, are there.
-  static Told told_of(const std::string& run_id) {
-    Told told;
-    Member member(broker_address(), unique_name("readers"), {"runfold.events", "runfold.logs"});
-    std::size_t seen = 0;
-    const auto all_there = [&] {
-      for (; seen < member.received.size(); ++seen) {
-        const auto& record = member.received[seen];
-        if (record.key != run_id) continue;
-        if (record.at.topic == "runfold.events") {
-          EXPECT_TRUE(told.events.emplace_back().ParseFromString(record.value.value_or("")));
-          continue;
-        }
-        v1::LogBatch batch;
-        EXPECT_TRUE(batch.ParseFromString(record.value.value_or("")));
-        told.logs.insert(told.logs.end(), batch.records().begin(), batch.records().end());
-        told.log_traces.push_back(batch.trace().traceparent());
-      }
-      return !told.events.empty() && told.events.back().has_completed() &&
-             told.logs.size() >= told.events.back().completed().totals(1).last_sequence();
-    };
-    EXPECT_TRUE(member.run_until(all_there, kPatience)) << told.events.size() << " events, " << told.logs.size() << " log records";
-    return told;
   }
   static std::vector<std::string> kinds(const std::vector<v1::SyncEvent>& events) {
     std::vector<std::string> out;
