@@ -1,18 +1,23 @@
-// A command that abuses its own intake in every way, on a real Apache Kafka: it is refused, unharmed, and what was right is recorded.
+// Clients that abuse an intake in every way, on a real Apache Kafka: they are refused, nobody is harmed, and what was right is recorded.
+#include "tests/broker/producer/agent_under_test.hpp"
 #include "tests/broker/producer/exec_memory.hpp"
+#include "tests/broker/producer/intake_abuse.hpp"
 #include "tests/broker/producer/on_kafka.hpp"
+#include "tests/broker/producer/told.hpp"
 #include "tests/support/arrived.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
+#include "tests/support/secrets.hpp"
 
 #include <boost/json.hpp>
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <csignal>
+#include <future>
 #include <map>
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace runfold {
@@ -22,92 +27,120 @@ using test::Arrived;
 using test::Program;
 using test::unique_name;
 
-/// Prints one JSON object: the answers by what was asked, and what was not a problem document among the refusals.
-constexpr const char* kAbuse = R"(
-import http.client, json, os, resource, socket, sys, urllib.parse
-resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-url = urllib.parse.urlparse(os.environ["RUNFOLD_INTAKE_URL"])
-own = os.environ["RUNFOLD_INTAKE_TOKEN"]
-plain = []
-def post(path, body, token=own, kind="application/json"):
-    client = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
-    client.request("POST", path, body, {"Authorization": "Bearer " + token, "Content-Type": kind})
-    answer = client.getresponse()
-    text = answer.read()
-    client.close()
-    if answer.status >= 400 and (answer.getheader("Content-Type") != "application/problem+json" or not json.loads(text)["detail"]): plain.append(path)
-    return answer.status
-def status_of(connection):
-    connection.settimeout(60)
-    try: return int(connection.recv(100).split(b" ")[1])
-    except (OSError, IndexError): return None  # it had to give way
-good = json.dumps({"level": "info", "message": "in the crowd"})
-begun = "POST /v1/job/log HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\nAuthorization: Bearer " + own + "\r\n\r\n"
-crowd = []
-for i in range(3000):
-    one = socket.socket()
-    one.setblocking(False)
-    one.connect_ex((url.hostname, url.port))
-    crowd.append(one)
-for one in crowd[-100:]:  # slow: the rest of their requests does not come
-    one.setblocking(True)
-    try: one.sendall(begun.encode() + b"{")
-    except OSError: pass  # it had to give way
-answers = {"among thousands": [post("/v1/job/log", good)]}
-bodies = {
-    "unknown level": '{"level": "loud", "message": "bad"}', "no message": '{"level": "info"}', "message of another type": '{"level": "info", "message": 7}',
-    "no JSON": "level=info bad", "cut": '{"level": "info", "mess', "no UTF-8": b'{"level": "info", "message": "bad \xc3\x28"}', "empty": "",
-    "nested without end": "[" * 100000, "half of an array": '[{"level": "info", "message": "bad"}, {"level": "loud", "message": "bad"}]',
-}
-for name, body in bodies.items():
-    answers[name] = [post("/v1/job/log", body), post("/v1/events", body)]
-answers["no event"] = [post("/v1/events", b"\xff" * 1000, kind="application/protobuf")]
-answers["wrong token"] = [post("/v1/job/log", good, token) for token in ("", "x", own[:-1], own + "0", "0" * 64)]
-large = json.dumps({"level": "info", "message": "bad" * 3500000})
-answers["ten megabytes"] = [post(path, large) for path in ("/v1/job/log", "/v1/events") * 2]
-answers["too slow"] = [status for status in map(status_of, crowd[-100:]) if status]
-for one in crowd: one.close()
-greedy = []
-for i in range(250):  # each holds what may be held of one body, and does not go on
-    one = socket.create_connection((url.hostname, url.port))
-    greedy.append(one)
-    try: one.sendall(begun.encode() + b" " * 900000)
-    except OSError: pass  # refused
-answers["among greedy ones"] = [post("/v1/job/log", json.dumps({"level": "info", "message": "small"}))]
-for one in greedy: one.close()
-answers["after all that"] = [post("/v1/job/log", json.dumps({"level": "error", "message": "still here"})), post("/v1/events", '{"step_started": {"step_id": "s"}}')]
-print(json.dumps({"answers": answers, "plain": plain}))
-sys.exit(9)
-)";
-
 TEST(HostileIntake, ThousandsOfConnectionsAndBadBodiesAreRefusedInBoundedMemoryAndTheCommandIsUnharmed) {
   const std::string servers = test::broker_address();
   test::create_topics(servers);
   const std::string run_id = unique_name("abuse");
   Program exec({RUNFOLD_BINARY_DIR "/runfold", "exec", "--connector", "abuse", "--run-id", run_id, "--bootstrap-servers", servers,
-                "--flush-timeout", "60s", "--no-record-stdout", "--", "/usr/bin/python3", "-c", kAbuse});
+                "--flush-timeout", "60s", "--no-record-stdout", "--", "/usr/bin/python3", "-c", test::kIntakeAbuse});
   ASSERT_NO_FATAL_FAILURE(test::expect_bounded_memory_until_the_end(exec));
   ASSERT_EQ(exec.wait().value().exit_code, 9) << exec.err();
   EXPECT_EQ(exec.err(), "");
 
-  const auto told = boost::json::parse(exec.out()).as_object();
-  EXPECT_TRUE(told.at("plain").as_array().empty()) << told.at("plain");
-  const auto& answers = told.at("answers").as_object();
-  EXPECT_EQ(answers.size(), 16U);
-  const std::set<std::string_view> taken{"among thousands", "among greedy ones", "after all that"};
-  const std::map<std::string_view, int> refused{{"wrong token", 401}, {"too slow", 408}, {"ten megabytes", 413}};
-  for (const auto& [what, statuses] : answers) {
-    const int expected = taken.contains(what) ? 202 : refused.contains(what) ? refused.at(what) : 400;
-    EXPECT_FALSE(statuses.as_array().empty()) << what;
-    for (const auto& status : statuses.as_array()) EXPECT_EQ(status.as_int64(), expected) << what;
-  }
+  test::expect_each_answered_as_it_deserves(exec.out());
 
   Arrived arrived(test::kafka_at(servers));
-  EXPECT_EQ(arrived.lines(run_id), (std::vector<std::string>{"in the crowd", "small", "still here"}));
+  EXPECT_EQ(arrived.lines(run_id), test::kGoodAmongTheBad);
   EXPECT_EQ(arrived.records_of(run_id) - arrived.heartbeats_of(run_id), 6U) << "with Started, StepStarted and Completed";
   ASSERT_NE(arrived.completed(run_id), nullptr);
   EXPECT_EQ(arrived.completed(run_id)->exit_code(), 9);
   EXPECT_EQ(arrived.completed(run_id)->totals(1).drops_size(), 0);
+}
+
+/// A job that is registered with an agent.
+struct Job {
+  Job(const test::AgentUnderTest& agent, const std::string& name) : run_id(unique_name(name)) {
+    const auto answer = agent.post("/v1/jobs", agent.token, R"({"connector":"job","run_id":")" + run_id + "\"}");
+    EXPECT_EQ(answer.status, 201U) << answer.body;
+    const auto registered = boost::json::parse(answer.body);
+    for (const auto& [variable, value] : registered.at("environment").as_object()) environment.emplace(variable, value.as_string());
+    token = registered.at("token").as_string();
+    test::remember_secret("a job's token", token);
+  }
+  std::string run_id;
+  std::string token;
+  std::map<std::string, std::string> environment;
+};
+
+TEST(HostileIntake, AnAgentRefusesTheSameInBoundedMemoryAndAnotherJobIsUnharmed) {
+  test::create_topics(test::broker_address());
+  test::AgentUnderTest agent(test::broker_address(), {"--flush-timeout", "60s"});
+  const Job good(agent, "good");
+  const Job bad(agent, "bad");
+  Program abuse({"/usr/bin/python3", "-c", test::kIntakeAbuse}, bad.environment);
+  std::atomic<bool> abused{false};
+  std::vector<std::string> said;
+  auto work = std::async(std::launch::async, [&] {
+    while (!abused) {
+      said.push_back("line " + std::to_string(said.size()));
+      const auto taken = agent.post("/v1/job/log", good.token, R"({"level":"info","message":")" + said.back() + "\"}");
+      EXPECT_EQ(taken.status, 202U) << said.back() << ": " << taken.body;
+    }
+  });
+  const auto end = abuse.wait();
+  abused = true;
+  work.get();
+  EXPECT_GT(said.size(), 10U);
+  ASSERT_EQ(end.value().exit_code, 9) << abuse.err();
+  test::expect_each_answered_as_it_deserves(abuse.out());
+  test::expect_bounded(test::peak_resident_bytes(agent.program->pid()).value_or(0));
+  for (const Job* job : {&good, &bad}) {
+    EXPECT_EQ(agent.post("/v1/events", job->token, R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})").status, 202U);
+  }
+  agent.program->signal(SIGTERM);
+  EXPECT_EQ(agent.program->wait().value().exit_code, 0);
+  EXPECT_EQ(test::line_with(agent.program->err(), "[WARN]") + test::line_with(agent.program->err(), "[ERROR]"), "");
+
+  Arrived arrived(test::kafka_at(test::broker_address()));
+  EXPECT_EQ(arrived.lines(good.run_id), said);
+  EXPECT_EQ(arrived.lines(bad.run_id), test::kGoodAmongTheBad);
+  for (const Job* job : {&good, &bad}) {
+    ASSERT_NE(arrived.completed(job->run_id), nullptr);
+    EXPECT_EQ(arrived.completed(job->run_id)->totals(1).drops_size(), 0);
+  }
+}
+
+TEST(HostileIntake, AnAgentRegistersNobodyWhoMayNotOrWhoSaysNotWhatAndLetsNobodyEndAnothersJob) {
+  test::create_topics(test::broker_address());
+  test::AgentUnderTest agent(test::broker_address(), {"--flush-timeout", "60s"});
+  const Job good(agent, "good");
+  const Job other(agent, "other");
+  const auto refused = [&](unsigned status, const std::string& method, const std::string& path, const std::string& token,
+                           const std::string& body) {
+    http::ClientRequest request(method, agent.url + path, {}, body);
+    request.fields.set("Authorization", "Bearer " + token);
+    const auto answer = http::send_blocking(std::move(request), test::kPatience).value();
+    const std::string what = method + " " + path + " " + body.substr(0, 60);
+    EXPECT_EQ(answer.status, status) << what;
+    EXPECT_EQ(answer.fields.get("content-type"), "application/problem+json") << what;
+    EXPECT_FALSE(boost::json::parse(answer.body).at("detail").as_string().empty()) << what;
+  };
+  const std::string job = R"({"connector":"intruder"})";
+  for (const std::string& token : {std::string(), agent.token.substr(1), agent.token + "0", good.token}) {
+    refused(401, "POST", "/v1/jobs", token, job);
+    if (token != good.token) refused(401, "DELETE", "/v1/jobs/" + good.run_id, token, "");
+  }
+  refused(401, "DELETE", "/v1/jobs/" + other.run_id, good.token, "");
+  for (const std::string& body : {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"connector":7})"),
+                                  std::string(R"({"connector":"a","attempt":-1})"), std::string(R"({"connector":"a","os_pid":"one"})"),
+                                  R"({"connector":")" + std::string(1'000, 'x') + "\"}", std::string("{\"connector\":\"\xff\"}"),
+                                  std::string(R"({"connector":"a")"), std::string(100'000, '[')}) {
+    refused(400, "POST", "/v1/jobs", agent.token, body);
+  }
+  refused(413, "POST", "/v1/jobs", agent.token, R"({"connector":")" + std::string(10'000'000, 'x') + "\"}");
+  refused(409, "POST", "/v1/jobs", agent.token, R"({"connector":"intruder","run_id":")" + good.run_id + "\"}");
+  refused(404, "POST", "/v1/job", agent.token, job);
+  refused(405, "PUT", "/v1/jobs", agent.token, job);
+  EXPECT_NE(agent.metrics().find("runfold_agent_jobs 2\n"), std::string::npos) << agent.metrics();
+
+  for (const Job* one : {&good, &other}) {
+    EXPECT_EQ(agent.post("/v1/job/log", one->token, R"({"level":"info","message":"unharmed"})").status, 202U);
+    EXPECT_EQ(agent.post("/v1/events", one->token, R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})").status, 202U);
+    const test::Told told = test::told_of(one->run_id);
+    EXPECT_EQ(told.messages(), std::vector<std::string>{"unharmed"});
+    EXPECT_EQ(told.end().result(), v1::RUN_RESULT_SUCCESS);
+    for (const auto& event : told.events) EXPECT_EQ(event.identity().connector_id(), "job");
+  }
 }
 
 }  // namespace
