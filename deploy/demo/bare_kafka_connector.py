@@ -74,6 +74,8 @@ class Run:
 
 def main():
     producer = Producer({"bootstrap.servers": os.environ["RUNFOLD_BOOTSTRAP_SERVERS"], "enable.idempotence": True, "compression.type": "lz4",
+                         # With more, librdkafka may take a first batch for delivered that a new leader has refused.
+                         "max.in.flight": 1,
                          # As Runfold's own producers choose partitions, so that any of them may write a run.
                          "partitioner": "murmur2_random"})
     with Run(producer, "bare-kafka", run_id=os.environ.get("RUNFOLD_RUN_ID"), version="1.0", site="demo") as run:

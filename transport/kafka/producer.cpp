@@ -198,6 +198,9 @@ Result<std::unique_ptr<Producer>> Producer::create(const Properties& properties,
   settings.set_default("partitioner", "murmur2_random");
   // lz4 unless told otherwise: zstd batches can stall a partition in some librdkafka releases.
   if (!settings.get("compression.type")) settings.set_default("compression.codec", "lz4");
+  // One request at a time to a broker: where a new leader refuses a first batch and takes the second, which was under way, the
+  // broker knows no number to expect and librdkafka takes the second's acknowledgement for the first's, which is lost.
+  if (!settings.get("max.in.flight")) settings.set_default("max.in.flight.requests.per.connection", "1");
   settings.set_default("socket.nagle.disable", "true");
   if (!settings.get("queue.buffering.max.ms")) settings.set_default("linger.ms", "10");
   settings.set_default("queue.buffering.max.messages", "100000");

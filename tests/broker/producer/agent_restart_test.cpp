@@ -74,6 +74,33 @@ boost::json::object registered(const AgentUnderTest& agent, const std::string& b
   return job;
 }
 
+/// Who has told what of which run, a line a run.
+std::string told(const std::map<std::string, std::vector<v1::SyncEvent>>& events) {
+  std::string text;
+  for (const auto& [run_id, of_run] : events) {
+    text += "\n" + run_id + ":";
+    for (const auto& event : of_run) {
+      const auto* kind = event.GetDescriptor()->FindFieldByNumber(static_cast<int>(event.event_case()));
+      text += " " + (kind == nullptr ? "nothing" : std::string(kind->name())) + " of " + event.identity().source_id() + " " +
+              std::to_string(event.sequence()) + ";";
+    }
+  }
+  return text + "\n";
+}
+
+/// What a member has read of each partition, a line a partition.
+std::string told(const Member& member) {
+  std::map<kafka::TopicPartition, std::vector<std::int64_t>> read;
+  for (const auto& record : member.received) read[record.at].push_back(record.offset);
+  std::string text;
+  for (const auto& [at, offsets] : read) {
+    text += at.topic + "[" + std::to_string(at.partition) + "]: " + std::to_string(offsets.size()) + " records, " +
+            std::to_string(offsets.front()) + " to " + std::to_string(offsets.back()) + "\n";
+  }
+  for (const auto& error : member.errors) text += "error: " + error.message + "\n";
+  return text;
+}
+
 TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsLost) {
   constexpr int kLines = 20;
   const std::string plain = unique_name("plain");
@@ -146,8 +173,7 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
         return ended.size() == 2 && lines.size() == messages.size() && starts(plain) == 2 && starts(in_cpp) == 2;
       },
       kPatience))
-      << ended.size() << " ends, that of the plain job: " << ended.count(plain) << ", " << lines.size() << " lines\n"
-      << agent->program->err() << agent->metrics();
+      << ended.size() << " ends, " << lines.size() << " lines, " << told(events) << told(member) << agent->program->err() << agent->metrics();
 
   std::multiset<std::string> got;
   for (const auto& [at, message] : lines) got.insert(message);
