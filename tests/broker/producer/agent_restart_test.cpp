@@ -173,7 +173,8 @@ TEST(AgentRestart, JobsOfAnAgentThatWasKilledGoOnAtTheNextOneAndNothingOnDiskIsL
         return ended.size() == 2 && lines.size() == messages.size() && starts(plain) == 2 && starts(in_cpp) == 2;
       },
       kPatience))
-      << ended.size() << " ends, " << lines.size() << " lines, " << told(events) << told(member) << agent->program->err() << agent->metrics();
+      << ended.size() << " ends, " << lines.size() << " lines, " << told(events) << told(member) << agent->program->err()
+      << agent->metrics();
 
   std::multiset<std::string> got;
   for (const auto& [at, message] : lines) got.insert(message);
