@@ -72,8 +72,8 @@ int report(Streams& streams, const Failure& failure) {
   return failure.exit_code;
 }
 
-int run(int argc, const char* const* argv, Streams streams) {
-  Invocation invocation{streams, {}, {}};
+int run(int argc, const char* const* argv, Streams streams, bool ends_process) {
+  Invocation invocation{streams, {}, {}, ends_process};
   CLI::App app("Runfold folds the events and logs of connectors into runs.", "runfold");
   app.footer(kFooter);
   app.require_subcommand(1);

@@ -38,6 +38,8 @@ struct Invocation {
   /// What stands behind exec's "--".
   std::vector<std::string> command;
   std::function<int()> action;
+  /// Nothing comes after the command: it may end the process.
+  bool ends_process = false;
 };
 
 /// A failure with the exit code that it means.
@@ -64,7 +66,7 @@ void add_topics(CLI::App& app, Invocation& invocation);
 void add_version(CLI::App& app, Invocation& invocation);
 void add_completion(CLI::App& app, Invocation& invocation);
 
-/// Parses and runs one command line, program name first. Returns the exit code.
-int run(int argc, const char* const* argv, Streams streams);
+/// Parses and runs one command line, program name first. Returns the exit code; with `ends_process` exec may end the process with it.
+int run(int argc, const char* const* argv, Streams streams, bool ends_process = false);
 
 }  // namespace runfold::cli

@@ -163,6 +163,7 @@ void add_exec(CLI::App& app, Invocation& invocation) {
     invocation.action = [flags, &invocation] {
       auto options = options_of(*flags, invocation.command);
       if (!options) return report(invocation.streams, options.error());
+      options->ends_process = invocation.ends_process;
       const auto code = agent::exec(std::move(*options));
       if (code) return *code;
       return report(invocation.streams, {code.error().code == agent::Errc::kInvalid ? kConfiguration : kSystem, code.error().message});

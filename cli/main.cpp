@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   std::ios::sync_with_stdio(false);
   try {
-    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour});
+    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour}, true);
     if (runfold::kafka::clients_ending() > 0) {
       std::cout.flush();
       std::fflush(nullptr);

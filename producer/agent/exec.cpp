@@ -185,15 +185,22 @@ bool is_kafka_there(Producer& producer, const KafkaTrouble& trouble, const Haste
 }
 
 /// Gives what is still on its way to Kafka a bounded time, and says on stderr what did not get there, and what became of it.
-void close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
+/// True: all is settled, and nobody has waited for the client's end.
+bool close_producer(Producer& producer, const KafkaTrouble& trouble, const ExecOptions& options, const std::string& run_id,
                     Supervision& supervision) {
-  if (!has_kafka(options.settings)) return;
+  if (!has_kafka(options.settings)) return false;
   const Haste haste(supervision.signal_fd(), supervision.told_to_leave(), producer);
   // At once: a command that was done sooner than the client gathers records would wait for that.
   producer.begin_close(options.flush_timeout);
   const bool there = is_kafka_there(producer, trouble, haste, options);
-  const ProducerReport report = producer.close(there && !haste.asked() ? options.flush_timeout : milliseconds(0));
+  const auto limit = there && !haste.asked() ? options.flush_timeout : milliseconds(0);
+  const auto all_settled = [](const ProducerReport& report) { return report.pending == 0; };
+  const bool settled = options.ends_process && options.settings.spool_folder.empty() &&
+                       producer.wait([&](const auto& report) { return all_settled(report) || haste.asked(); }, limit) &&
+                       all_settled(producer.report());
+  const ProducerReport report = settled ? producer.report() : producer.close(limit);
   for (const auto& sentence : what_did_not_arrive(report, options.settings, "records of run " + run_id)) warn(sentence);
+  return settled;
 }
 
 /// One run of one command, and everything that serves it.
@@ -220,9 +227,9 @@ class Execution {
 
   /// False: something of it is still at work, and it must not be destroyed.
   [[nodiscard]] bool at_rest() const noexcept { return at_rest_; }
-  /// Ends the process when a capture still blocks in a write that nobody reads: nothing else ends that.
-  void exit_if_abandoned(int code) {
-    if (!supervision_->abandoned()) return;
+  /// Ends the process when a capture still blocks in a write that nobody reads: nothing else ends that. Or when it may end here.
+  void exit_if_over(int code) {
+    if (!supervision_->abandoned() && !settled_) return;
     supervision_->leave_captures();
     std::fflush(nullptr);
     ::_exit(code);
@@ -245,6 +252,7 @@ class Execution {
   std::unique_ptr<Proxy> proxy_;
   std::optional<Supervision> supervision_;
   bool at_rest_ = true;
+  bool settled_ = false;
 };
 
 Result<void> Execution::open_proxy() {
@@ -341,7 +349,7 @@ int Execution::run() {
   // The command's own end: its output may have taken longer to be passed on.
   run_end.ended_at = supervision_->ended_at();
   run_->finish(run_end);
-  close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);
+  settled_ = close_producer(*producer_, *trouble_, options_, run_->run_id(), *supervision_);
   return process.status.shell_code();
 }
 
@@ -365,7 +373,7 @@ Result<int> exec(ExecOptions options) {
   }
   const int code = execution->run();
   saved_mask.drop_pending();
-  execution->exit_if_abandoned(code);
+  execution->exit_if_over(code);
   if (!execution->at_rest()) {
     static auto* const left = new std::vector<std::unique_ptr<Execution>>;
     left->push_back(std::move(execution));

@@ -44,6 +44,9 @@ struct ExecOptions {
   /// Where the command's output goes on to.
   int stdout_fd = 1;
   int stderr_fd = 2;
+  /// True: the process has nothing else to do. Once all is acknowledged or given up it ends in here (_exit), waiting for no thread
+  /// of the Kafka client's. With a spool it returns.
+  bool ends_process = false;
   /// Makes the Kafka client. For tests, and for clients of one's own; empty: the usual one.
   Producer::ClientFactory make_client;
 };

@@ -294,6 +294,31 @@ TEST_F(ExecTest, LeavesWhatTheCommandStartedItsGraceThoughTheCommandIsGone) {
   EXPECT_EQ(file("cleaned"), "yes\n");
 }
 
+TEST_F(ExecTest, EndsItsProcessOnceAllIsSettledIfItMay) {
+  constexpr int kCameBack = 99;
+  const auto code_of_process = [&] {
+    const pid_t process = ::fork();
+    if (process == 0) {
+      run_shell("exit 3");
+      ::_exit(kCameBack);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(process, &status, 0), process);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  };
+  EXPECT_EQ(code_of_process(), kCameBack);
+  options_.ends_process = true;
+  EXPECT_EQ(code_of_process(), 3);
+
+  // What is not settled is given up first, and said.
+  kafka_.acknowledge_by_itself(false);
+  options_.first_flush_timeout = std::chrono::milliseconds(100);
+  EXPECT_EQ(code_of_process(), kCameBack);
+  kafka_.acknowledge_by_itself(true);
+  options_.settings.spool_folder = (folder_.path() / "spool").string();
+  EXPECT_EQ(code_of_process(), kCameBack) << "what the spool has is removed";
+}
+
 /// Waits in the command until an orphan of its own is not only dead, but reaped.
 std::string orphan_script(const std::string& pid_file) {
   return "sh -c 'sleep 0.1 & echo $! > " + pid_file + "'; n=0; while kill -0 $(cat " + pid_file +
