@@ -9,12 +9,23 @@
 #include <exception>
 #include <iostream>
 
+namespace {
+
+// The sanitizers look at what is left at an ordinary end.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kEndsProcess = false;
+#else
+constexpr bool kEndsProcess = true;
+#endif
+
+}  // namespace
+
 int main(int argc, char** argv) {
   const char* no_colour = std::getenv("NO_COLOR");
   const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   std::ios::sync_with_stdio(false);
   try {
-    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour}, true);
+    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour}, kEndsProcess);
     if (runfold::kafka::clients_ending() > 0) {
       std::cout.flush();
       std::fflush(nullptr);

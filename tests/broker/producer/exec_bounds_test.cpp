@@ -1,5 +1,4 @@
 // Large output, long lines and bytes that are no text under runfold exec, as they stand on a real Apache Kafka.
-// no text.
 #include "tests/broker/producer/exec_run.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -84,12 +83,13 @@ TEST(ExecBounds, OfALargeStdoutTheBeginningAndTheEndAreRecordedAndBetweenThemWha
 }
 
 TEST(ExecBounds, OfALargeStderrEveryLineIsRecordedWhateverTheLimitOfStdout) {
-  const std::string all = numbered_lines(20'000);
+  // As many as find room even where all is slow.
+  const std::string all = numbered_lines(4'000);
   const Output output(all);
   const ExecRun run({"--stdout-limit", "100"}, {"/bin/sh", "-c", "cat \"$1\" >&2; cat \"$1\"", "sh", output.path()});
   EXPECT_EQ(run.out, all);
   EXPECT_EQ(run.err, all);
-  EXPECT_EQ(joined(of_stream(run.told, v1::LOG_STREAM_STDERR)), all);
+  EXPECT_TRUE(joined(of_stream(run.told, v1::LOG_STREAM_STDERR)) == all);
   EXPECT_LT(of_stream(run.told, v1::LOG_STREAM_STDOUT).size(), 20U);
 }
 

@@ -6,6 +6,7 @@
 #include "runfold/v1/log.pb.h"
 #include "tests/support/fake_kafka_client.hpp"
 #include "tests/support/http_server.hpp"
+#include "tests/support/sanitized.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/unanswered_address.hpp"
 #include "tests/support/wait_until.hpp"
@@ -308,7 +309,9 @@ TEST_F(ExecTest, EndsItsProcessOnceAllIsSettledIfItMay) {
   };
   EXPECT_EQ(code_of_process(), kCameBack);
   options_.ends_process = true;
-  EXPECT_EQ(code_of_process(), 3);
+  const int code = code_of_process();
+  EXPECT_NE(code, kCameBack);
+  EXPECT_TRUE(code == 3 || runfold::test::kSanitized) << code;  // a sanitizer may have its own idea of such an end
 
   // What is not settled is given up first, and said.
   kafka_.acknowledge_by_itself(false);
