@@ -1,5 +1,4 @@
 // Calls to a Container API over TLS through the proxy of runfold exec, as they stand on a real Apache Kafka.
-// what.
 #include "tests/broker/producer/exec_run.hpp"
 #include "tests/broker/producer/topic_scan.hpp"
 #include "tests/support/certificate.hpp"
@@ -77,13 +76,6 @@ class ContainerApi : public ::testing::Test {
     EXPECT_LT(took, took_at_most);
     return told;
   }
-  /// In no byte of any record of any topic.
-  static void expect_no_secrets() {
-    const kafka::Properties properties = test::kafka_at(test::broker_address());
-    const auto scan = test::scan_topics(properties, test::all_topics(properties), test::SecretFinder(test::remembered_secrets()));
-    EXPECT_THAT(scan.found, IsEmpty());
-    EXPECT_GT(scan.records, 0U);
-  }
   [[nodiscard]] std::vector<std::string> in_the_head() const { return {base64("me:" + password), api_key, session, signature}; }
 
   const std::string password = test::new_secret("the password in a Container API's URL");
@@ -123,7 +115,7 @@ TEST_F(ContainerApi, WhatItRefusesIsRecordedWithCodeBodyAndDurationAndWithoutCre
     EXPECT_EQ(told.response_body_truncated(), refusal.truncated) << refusal.code;
     EXPECT_EQ(told.transport_error(), "");
   }
-  expect_no_secrets();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST_F(ContainerApi, OneThatCannotBeTrustedHearsNothingAndTheFailureIsRecorded) {
@@ -149,7 +141,7 @@ TEST_F(ContainerApi, OneThatCannotBeTrustedHearsNothingAndTheFailureIsRecorded) 
     EXPECT_EQ(told.response_body(), "");
     EXPECT_THAT(told.transport_error(), HasSubstr(impostor.why));
   }
-  expect_no_secrets();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST_F(ContainerApi, OneThatIsNotThereIsRecordedAsSuch) {
@@ -159,7 +151,7 @@ TEST_F(ContainerApi, OneThatIsNotThereIsRecordedAsSuch) {
   const v1::ApiCall told = recorded(run, nobody.text());
   EXPECT_FALSE(told.has_response_code());
   EXPECT_THAT(told.transport_error(), HasSubstr("refused"));
-  expect_no_secrets();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST_F(ContainerApi, OneThatTheSystemsAuthoritiesVouchForIsTrustedAndACallThatSucceedsIsNotRecorded) {
@@ -169,7 +161,7 @@ TEST_F(ContainerApi, OneThatTheSystemsAuthoritiesVouchForIsTrustedAndACallThatSu
   const ExecRun run = call("localhost:" + server.port(), {}, {{"SSL_CERT_FILE", authorities.path()}});
   EXPECT_EQ(run.out, "ok\n200 ");
   EXPECT_THAT(run.told.logs, IsEmpty());
-  expect_no_secrets();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 }  // namespace

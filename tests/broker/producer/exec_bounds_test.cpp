@@ -93,13 +93,19 @@ TEST(ExecBounds, OfALargeStderrEveryLineIsRecordedWhateverTheLimitOfStdout) {
   EXPECT_LT(of_stream(run.told, v1::LOG_STREAM_STDOUT).size(), 20U);
 }
 
+/// A command that says it on stdout and on stderr, where it passes through whole.
+ExecRun said_on_both(const std::string& all) {
+  const Output output(all);
+  ExecRun run({}, {"/bin/sh", "-c", "cat \"$1\"; cat \"$1\" >&2", "sh", output.path()});
+  EXPECT_EQ(run.out, all);
+  EXPECT_EQ(run.err, all);
+  return run;
+}
+
 TEST(ExecBounds, ALineWithoutEndIsRecordedInMarkedPiecesOfABoundedSize) {
   const std::string line(1'000'000, 'x');
   for (const std::string& all : {line + "\nbehind it\n", line}) {
-    const Output output(all);
-    const ExecRun run({}, {"/bin/sh", "-c", "cat \"$1\"; cat \"$1\" >&2", "sh", output.path()});
-    EXPECT_EQ(run.out, all);
-    EXPECT_EQ(run.err, all);
+    const ExecRun run = said_on_both(all);
     for (const auto stream : {v1::LOG_STREAM_STDOUT, v1::LOG_STREAM_STDERR}) {
       const auto records = of_stream(run.told, stream);
       EXPECT_EQ(joined(records), all) << "each piece but a line's last is marked as partial";
@@ -114,10 +120,7 @@ TEST(ExecBounds, BytesThatAreNoTextAreReadableAndBesideThatAsTheyWere) {
   std::uint32_t state = 1;
   while (all.size() < 300'000) all += static_cast<char>((state = state * 1'664'525 + 1'013'904'223) >> 24);
   all += "\n\xff\xfe\n";
-  const Output output(all);
-  const ExecRun run({}, {"/bin/sh", "-c", "cat \"$1\"; cat \"$1\" >&2", "sh", output.path()});
-  EXPECT_EQ(run.out, all);
-  EXPECT_EQ(run.err, all);
+  const ExecRun run = said_on_both(all);
   for (const auto stream : {v1::LOG_STREAM_STDOUT, v1::LOG_STREAM_STDERR}) {
     const auto records = of_stream(run.told, stream);
     EXPECT_EQ(joined(records), all) << stream;

@@ -43,14 +43,6 @@ struct Secrets {
   const std::vector<std::string> of_variable{new_secret("one of a variable"), "k: " + new_secret("another one of the variable")};
 };
 
-/// In no byte of any record of any topic.
-void expect_none_in_any_topic() {
-  const kafka::Properties properties = test::kafka_at(test::broker_address());
-  const auto scan = test::scan_topics(properties, test::all_topics(properties), test::SecretFinder(test::remembered_secrets()));
-  EXPECT_THAT(scan.found, ::testing::IsEmpty());
-  EXPECT_GT(scan.records, 0U);
-}
-
 /// That nothing was found is worth something only if it was recorded: all that was told, as text, says this so often.
 void expect_recorded(const Told& told, std::size_t times, const std::vector<std::string>& parts) {
   std::string text;
@@ -88,7 +80,7 @@ done
                   {"\"prints [redacted]\"", "\"says [redacted]\"", "\"within [redacted]\"", "\"logs [redacted]\"", "\"does [redacted]\"",
                    "\"because [redacted]\""});
   expect_recorded(run.told, 1, {"\"account [redacted]\"", "\"gave up: [redacted] [redacted] [redacted] [redacted]\""});
-  expect_none_in_any_topic();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST(RegisteredSecrets, ThoseOfAFileAndAVariableAreReplacedInWhatEmitAndLogSendThemselves) {
@@ -113,7 +105,7 @@ TEST(RegisteredSecrets, ThoseOfAFileAndAVariableAreReplacedInWhatEmitAndLogSendT
   expect_recorded(told_of(run_id), 1,
                   {"\"account [redacted]\"", "\"within [redacted]\"", "\"logs [redacted]\"", "has [redacted]", "\"reads [redacted]\"",
                    "\"gave up: [redacted]\""});
-  expect_none_in_any_topic();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST(RegisteredSecrets, ThoseOfAFileAndAVariableAreReplacedInWhatAnAgentsJobsSay) {
@@ -137,7 +129,7 @@ TEST(RegisteredSecrets, ThoseOfAFileAndAVariableAreReplacedInWhatAnAgentsJobsSay
   const Told told = told_of(run_id);
   expect_recorded(told, all.size(), {"\"logs [redacted]\""});
   expect_recorded(told, 1, {"\"gave up: [redacted] with [redacted]\""});
-  expect_none_in_any_topic();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 TEST(RegisteredSecrets, ThoseOfTheSdkAreReplacedFromThenOnInAllThatARunSays) {
@@ -180,7 +172,7 @@ TEST(RegisteredSecrets, ThoseOfTheSdkAreReplacedFromThenOnInAllThatARunSays) {
                    "\"http://host/[redacted]\"", "\"no route to [redacted]\"", "\"because [redacted]\""});
   expect_recorded(told, 1, {"\"account [redacted]\"", "\"gave up: [redacted] [redacted]\""});
   EXPECT_EQ(told_of(named_after_it).events.size(), 2U) << "under another name";
-  expect_none_in_any_topic();
+  test::expect_no_secret_in_any_topic(test::kafka_at(test::broker_address()));
 }
 
 }  // namespace

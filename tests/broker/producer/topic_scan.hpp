@@ -7,6 +7,7 @@
 #include "transport/kafka/handle.hpp"
 #include "transport/kafka/ranges.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -67,6 +68,13 @@ inline TopicScan scan_topics(const kafka::Properties& properties, const std::vec
   const auto read = kafka::read_ranges(properties, *ranges, on_message, kPatience);
   EXPECT_TRUE(read.has_value()) << (read ? "" : read.error().message);
   return scan;
+}
+
+/// Of all secrets that tests have told of: in no byte of any topic, where at least so many records stand.
+inline void expect_no_secret_in_any_topic(const kafka::Properties& properties, std::size_t records = 1) {
+  const TopicScan scan = scan_topics(properties, all_topics(properties), SecretFinder(remembered_secrets()));
+  EXPECT_THAT(scan.found, ::testing::IsEmpty());
+  EXPECT_GE(scan.records, records);
 }
 
 }  // namespace runfold::test
