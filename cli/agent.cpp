@@ -20,7 +20,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"help(
+constexpr const char* kAgentFooter = R"help(
 Serves until SIGTERM or SIGINT; a second one ends it at once. A job registers, and gets a run and a token of its own:
 
   eval "$(printf 'header = "Authorization: Bearer %s"' "$(cat TOKEN_FILE)" |
@@ -45,7 +45,7 @@ Examples:
   runfold agent --bootstrap-servers kafka:9092
   runfold agent --listen 127.0.0.1:9000 --token-file /run/secrets/agent --kafka-config /etc/runfold/kafka.properties)help";
 
-struct Flags {
+struct AgentFlags {
   KafkaFlags kafka;
   RedactionFlags redaction;
   SpoolFlags spool;
@@ -59,7 +59,7 @@ struct Flags {
 };
 
 /// Sees to the token: one that was given, or a new one and the file that it will stand in.
-Outcome<> apply_token(const Flags& flags, agent::AgentOptions& options) {
+Outcome<> apply_token(const AgentFlags& flags, agent::AgentOptions& options) {
   auto given = given_agent_token(flags.token_file);
   if (!given) return given.error();
   const bool has_own = given->empty();
@@ -87,7 +87,7 @@ Outcome<> apply_token(const Flags& flags, agent::AgentOptions& options) {
   return {};
 }
 
-Outcome<agent::AgentOptions> options_of(const Flags& flags) {
+Outcome<agent::AgentOptions> options_of(const AgentFlags& flags) {
   agent::AgentOptions options;
   if (const auto applied = apply_kafka_flags(flags.kafka, options.settings.kafka); !applied) return applied.error();
   if (options.settings.kafka.get("bootstrap.servers").value_or("").empty()) {
@@ -118,8 +118,8 @@ Outcome<agent::AgentOptions> options_of(const Flags& flags) {
 
 void add_agent(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("agent", "Take what many jobs on this host tell of their runs, each with a token of its own");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<AgentFlags>();
+  command->footer(kAgentFooter);
   command->add_option("--listen", flags->listen, "Where to serve HTTP")->type_name("HOST:PORT")->capture_default_str();
   command->add_option("--token-file", flags->token_file, "A file with the token that registers jobs (or RUNFOLD_AGENT_TOKEN)")
       ->type_name("FILE");

@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kApiFailuresFooter = R"(
 Examples:
   runfold api-failures RUN_ID            the failing calls of one run, with the response bodies
   runfold api-failures --limit 50        the latest of all runs
@@ -25,7 +25,7 @@ Examples:
   runfold api-failures --grouped         which failures there are, how often, since when; the last seen first
 Times are UTC.)";
 
-struct Flags {
+struct ApiFailuresFlags {
   QueryFlags query;
   std::string run_id;
   std::string attempt;
@@ -60,7 +60,7 @@ void print_failure(const json::object& failure, bool name_run, Streams& streams)
   if (const std::string body = text_of(failure, "body"); !body.empty()) out << "    " << printable(first_of_body(body)) << "\n";
 }
 
-int show_groups(const Flags& flags, Streams& streams) {
+int show_groups(const ApiFailuresFlags& flags, Streams& streams) {
   Table table({{"COUNT", true},
                {"STATUS"},
                {"METHOD"},
@@ -95,7 +95,7 @@ int show_groups(const Flags& flags, Streams& streams) {
   return kOk;
 }
 
-int show(const Flags& flags, Streams& streams) {
+int show_failure(const ApiFailuresFlags& flags, Streams& streams) {
   if (flags.grouped) return show_groups(flags, streams);
   const std::string path =
       flags.run_id.empty() ? "/api/v1/api-failures" : "/api/v1/runs/" + http::percent_encode(flags.run_id) + "/api-failures";
@@ -116,15 +116,16 @@ int show(const Flags& flags, Streams& streams) {
 
 void add_api_failures(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("api-failures", "Show the Container API calls that failed");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<ApiFailuresFlags>();
+  command->footer(kApiFailuresFooter);
   CLI::Option* run = command->add_option("RUN_ID", flags->run_id, "Only of this run");
   add_attempt_flag(*command, flags->attempt)->needs(run);
   command->add_flag("--grouped", flags->grouped, "Count the calls of all runs that failed in the same way")->excludes(run);
   CLI::Option* limit = command->add_option("--limit", flags->limit, "How many")->check(CLI::PositiveNumber)->capture_default_str();
   command->add_flag("--all", flags->all, "All of them")->excludes(limit);
   add_query_flags(*command, flags->query);
-  command->callback([flags, &invocation] { invocation.action = [flags, &invocation] { return show(*flags, invocation.streams); }; });
+  command->callback(
+      [flags, &invocation] { invocation.action = [flags, &invocation] { return show_failure(*flags, invocation.streams); }; });
 }
 
 }  // namespace runfold::cli

@@ -14,7 +14,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kAppFooter = R"(
 Examples:
   runfold exec -- ./my-connector        run a connector and record it
   runfold runs --result failure         list the runs that failed
@@ -75,7 +75,7 @@ int report(Streams& streams, const Failure& failure) {
 int run(int argc, const char* const* argv, Streams streams, bool ends_process) {
   Invocation invocation{streams, {}, {}, ends_process};
   CLI::App app("Runfold folds the events and logs of connectors into runs.", "runfold");
-  app.footer(kFooter);
+  app.footer(kAppFooter);
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("runfold ") + RUNFOLD_VERSION);
   // Everything behind exec's -- belongs to the command and is none of the parser's business.

@@ -10,7 +10,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kCompletionFooter = R"(
 Examples:
   source <(runfold completion bash)                                   in ~/.bashrc
   runfold completion zsh > "${fpath[1]}/_runfold"
@@ -36,7 +36,7 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Entry>& e
   for (const CLI::App* command : below) collect(*command, path.empty() ? command->get_name() : path + " " + command->get_name(), entries);
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string on_one_line(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
   return text;
@@ -48,7 +48,7 @@ std::string words_by_path(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     std::vector<std::string> words = entry.commands;
     words.insert(words.end(), entry.flags.begin(), entry.flags.end());
-    cases += "    \"" + entry.path + "\") words=\"" + joined(words) + "\" ;;\n";
+    cases += "    \"" + entry.path + "\") words=\"" + on_one_line(words) + "\" ;;\n";
   }
   return cases;
 }
@@ -142,7 +142,7 @@ std::string fish_script(const std::vector<Entry>& entries) {
 void add_completion(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell");
   auto shell = std::make_shared<std::string>();
-  command->footer(kFooter);
+  command->footer(kCompletionFooter);
   command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   command->callback([&app, shell, &invocation] {
     invocation.action = [&app, shell, &invocation] {

@@ -20,7 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kDeadLettersFooter = R"(
 Examples:
   runfold dead-letters list                            the newest ones, newest first
   runfold dead-letters list --reason malformed --from 2h --json
@@ -91,7 +91,7 @@ json::object to_json(const Listed& letter) {
   return document;
 }
 
-int list(const ListFlags& flags, Streams& streams) {
+int list_letters(const ListFlags& flags, Streams& streams) {
   const auto search = LetterSearch::make(flags.letters, flags.filter);
   if (!search) return report(streams, search.error());
   // The oldest of those that are kept is on top, to go first.
@@ -198,7 +198,7 @@ void show_text(const DeadLetterView& letter, bool full, Streams& streams) {
   }
 }
 
-int show(const ShowFlags& flags, Streams& streams) {
+int show_letter(const ShowFlags& flags, Streams& streams) {
   const auto address = parse_address(flags.address);
   if (!address) {
     return report(streams,
@@ -227,30 +227,32 @@ int show(const ShowFlags& flags, Streams& streams) {
 
 void add_dead_letters(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("dead-letters", "List records that could not be read, show one, or send them back");
-  command->footer(kFooter);
+  command->footer(kDeadLettersFooter);
   command->require_subcommand(1);
 
   CLI::App* list_command = command->add_subcommand("list", "List dead letters, the newest first");
   auto list_flags = std::make_shared<ListFlags>();
-  list_command->footer(kFooter);
+  list_command->footer(kDeadLettersFooter);
   add_filter_flags(*list_command, list_flags->filter);
   list_command->add_option("--limit", list_flags->limit, "How many of the newest")
       ->check(CLI::Range(std::size_t{1}, kMostListed))
       ->capture_default_str();
   add_letter_flags(*list_command, list_flags->letters);
-  list_command->callback(
-      [list_flags, &invocation] { invocation.action = [list_flags, &invocation] { return list(*list_flags, invocation.streams); }; });
+  list_command->callback([list_flags, &invocation] {
+    invocation.action = [list_flags, &invocation] { return list_letters(*list_flags, invocation.streams); };
+  });
 
   CLI::App* show_command = command->add_subcommand("show", "Show one dead letter: its headers, key and bytes");
   auto show_flags = std::make_shared<ShowFlags>();
-  show_command->footer(kFooter);
+  show_command->footer(kDeadLettersFooter);
   show_command->add_option("ADDRESS", show_flags->address, "PARTITION/OFFSET, as list prints it")->required();
   CLI::Option* full = show_command->add_flag("--full", show_flags->full, "Show all of its bytes, not only the first 512");
   CLI::Option* raw = show_command->add_flag("--raw", show_flags->raw, "Write the bytes of its value as they are, and nothing else");
   raw->excludes(full);
   add_letter_flags(*show_command, show_flags->letters);
-  show_command->callback(
-      [show_flags, &invocation] { invocation.action = [show_flags, &invocation] { return show(*show_flags, invocation.streams); }; });
+  show_command->callback([show_flags, &invocation] {
+    invocation.action = [show_flags, &invocation] { return show_letter(*show_flags, invocation.streams); };
+  });
 
   add_redrive(*command, invocation);
 }

@@ -21,7 +21,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kEmitFooter = R"(
 Examples:
   runfold emit step-started --step read
   runfold emit step-completed --step read --entities 42 --relationships 7
@@ -283,7 +283,7 @@ Outcome<> send_from(const StreamFlags& flags, Streams& streams) {
 
 void add_emit(CLI::App& app, Invocation& invocation) {
   CLI::App* emit = app.add_subcommand("emit", "Tell of a run: an event, a stream of them, or the state of an operation");
-  emit->footer(kFooter);
+  emit->footer(kEmitFooter);
   emit->require_subcommand(0, 1);
   auto flags = std::make_shared<StreamFlags>();
   emit->add_option("--json", flags->json, "Events in protobuf's JSON, one a line; - reads stdin")->type_name("FILE");

@@ -25,9 +25,9 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr std::size_t kIdBytes = 200;
+constexpr std::size_t kOperationIdBytes = 200;
 
-struct Flags {
+struct EmitOperationFlags {
   KafkaFlags kafka;
   RedactionFlags redaction;
   std::string topic = kafka::TopicNames{}.operations;
@@ -49,8 +49,8 @@ Outcome<> read_time(const char* flag, const std::string& text, google::protobuf:
   return Failure{kUsage, std::string(flag) + " \"" + printable(text) + "\" is not a time; write for example 2026-05-16T14:32:11Z"};
 }
 
-Outcome<v1::Operation> operation_of(const Flags& flags) {
-  if (flags.id.empty() || flags.id.size() > kIdBytes) return Failure{kUsage, "--id must be 1 to 200 bytes long"};
+Outcome<v1::Operation> operation_of(const EmitOperationFlags& flags) {
+  if (flags.id.empty() || flags.id.size() > kOperationIdBytes) return Failure{kUsage, "--id must be 1 to 200 bytes long"};
   v1::Operation operation;
   operation.set_operation_id(flags.id);
   operation.set_name(flags.name);
@@ -67,7 +67,7 @@ Outcome<v1::Operation> operation_of(const Flags& flags) {
   return operation;
 }
 
-Outcome<> send(const Flags& flags) {
+Outcome<> send_operation(const EmitOperationFlags& flags) {
   if (!flags.remove && flags.status.empty()) return Failure{kUsage, "--status is missing; or remove the operation with --remove"};
   auto operation = operation_of(flags);
   if (!operation) return operation.error();
@@ -106,7 +106,7 @@ Outcome<> send(const Flags& flags) {
 
 void add_emit_operation(CLI::App& emit, Invocation& invocation) {
   CLI::App* command = emit.add_subcommand("operation", "How a build, sync or deployment stands now");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EmitOperationFlags>();
   command->add_option("--id", flags->id, "The operation's id")->type_name("ID")->required();
   command->add_option("--name", flags->name, "What it does, for example build_connector")->type_name("NAME");
   command->add_option("--status", flags->status, "How it stands, for example pending or done")->type_name("STATUS");
@@ -125,7 +125,7 @@ void add_emit_operation(CLI::App& emit, Invocation& invocation) {
   add_redaction_flags(*command, flags->redaction);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
-      const auto sent = send(*flags);
+      const auto sent = send_operation(*flags);
       return sent ? static_cast<int>(kOk) : report(invocation.streams, sent.error());
     };
   });

@@ -22,7 +22,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kExecFooter = R"(
 The command stands behind --: runfold exec [OPTIONS] -- COMMAND [ARGUMENTS...]
 
 What COMMAND writes to stdout and stderr comes out unchanged and is recorded line by line, secrets replaced by "[redacted]";
@@ -48,7 +48,7 @@ Examples:
   runfold exec --spool /var/spool/runfold -- ./nightly-export
   runfold exec -X security.protocol=SASL_SSL --kafka-config /etc/runfold/kafka.properties -- ./job)";
 
-struct Flags {
+struct ExecFlags {
   IdentityFlags identity;
   KafkaFlags kafka;
   RedactionFlags redaction;
@@ -89,7 +89,7 @@ std::string name_of_command(const std::vector<std::string>& command) {
   return name.empty() ? "connector" : name;
 }
 
-Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std::string>& command) {
+Outcome<agent::ExecOptions> options_of(const ExecFlags& flags, const std::vector<std::string>& command) {
   if (command.empty()) return Failure{kUsage, "exec needs a command behind --, for example: runfold exec -- ./my-connector --full"};
   agent::ExecOptions options;
   options.command = command;
@@ -134,8 +134,8 @@ Outcome<agent::ExecOptions> options_of(const Flags& flags, const std::vector<std
 
 void add_exec(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("exec", "Run a command as a run: record its output, events, failing API calls and end");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<ExecFlags>();
+  command->footer(kExecFooter);
   add_identity_flags(*command, flags->identity);
   command->add_option("--account", flags->account, "The account the connector runs for")->type_name("ACCOUNT");
   add_kafka_flags(*command, flags->kafka);

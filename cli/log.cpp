@@ -20,7 +20,7 @@
 namespace runfold::cli {
 namespace {
 
-constexpr const char* kFooter = R"(
+constexpr const char* kLogFooter = R"(
 Examples:
   runfold log "Fetched 42 invoices" --step read
   runfold log --level error --detail '{"request_id":"r-123"}' "ERP returned 500"
@@ -30,7 +30,7 @@ that states a level (JSON, logfmt, "ERROR: message", ...), keeps it.)";
 
 constexpr std::size_t kLineBytes = 64 * 1024;
 
-struct Flags {
+struct LogFlags {
   SenderFlags sender;
   std::string message;
   std::string level = "info";
@@ -74,7 +74,7 @@ Outcome<> send_lines(const v1::LogRecord& pattern, Sender& sender, std::istream&
   return sent;
 }
 
-Outcome<> send(const Flags& flags, Streams& streams) {
+Outcome<> send_log(const LogFlags& flags, Streams& streams) {
   v1::LogRecord record;
   record.set_stream(v1::LOG_STREAM_APPLICATION);
   const auto severity = agent::parse_severity(flags.level);
@@ -105,8 +105,8 @@ Outcome<> send(const Flags& flags, Streams& streams) {
 
 void add_log(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("log", "Add log records to a run: one message, or stdin line by line");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<LogFlags>();
+  command->footer(kLogFooter);
   command->add_option("MESSAGE", flags->message, "The message; without one, stdin is read");
   command->add_option("--level", flags->level, "Severity: a name or 0 (emergency) to 7 (debug)")->type_name("LEVEL")->capture_default_str();
   command->add_option("--step", flags->step, "The step it belongs to")->type_name("STEP");
@@ -114,7 +114,7 @@ void add_log(CLI::App& app, Invocation& invocation) {
   add_sender_flags(*command, flags->sender);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
-      const auto sent = send(*flags, invocation.streams);
+      const auto sent = send_log(*flags, invocation.streams);
       return sent ? static_cast<int>(kOk) : report(invocation.streams, sent.error());
     };
   });

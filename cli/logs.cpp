@@ -19,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kLogsFooter = R"(
 Examples:
   runfold logs RUN_ID                      the last 200 records
   runfold logs RUN_ID --level error --all  every record of error and worse (levels 0 to 3)
@@ -27,7 +27,7 @@ Examples:
   runfold logs RUN_ID --step upload --query timeout --json
 Times are UTC.)";
 
-struct Flags {
+struct LogsFlags {
   QueryFlags query;
   std::string run_id;
   std::string attempt;
@@ -51,7 +51,7 @@ Tone tone_of(const json::object& record) {
 }
 
 /// A message as it was written: lines end as they may, and those behind the first are set in, so that none looks like a record.
-std::string shown(std::string_view message) {
+std::string shown_message(std::string_view message) {
   std::string out;
   for (bool first = true; first || !message.empty(); first = false) {
     const std::size_t end = message.find('\n');
@@ -74,7 +74,7 @@ void print_record(const json::object& record, Streams& streams) {
       << toned("[" + printable(level) + "]", tone_of(record), streams.colour) << " ";
   if (!stream.empty() && stream != "application") out << toned(printable(stream), Tone::kDim, streams.colour) << " ";
   if (!step.empty()) out << toned(printable(step) + ":", Tone::kStrong, streams.colour) << " ";
-  out << shown(text_of(record, "message"));
+  out << shown_message(text_of(record, "message"));
   if (!detail.empty()) out << " " << toned(printable(detail), Tone::kDim, streams.colour);
   if (text_of(record, "truncated") == "true") out << toned(" (truncated)", Tone::kWarn, streams.colour);
   out << "\n";
@@ -84,7 +84,7 @@ void print_record(const json::object& record, Streams& streams) {
   if (!body.empty()) out << "    " << toned(printable(body), Tone::kDim, streams.colour) << "\n";
 }
 
-int show(const Flags& flags, Streams& streams) {
+int show_logs(const LogsFlags& flags, Streams& streams) {
   const auto from = time_parameter("--from", flags.from);
   if (!from) return report(streams, from.error());
   const auto to = time_parameter("--to", flags.to);
@@ -125,8 +125,8 @@ int show(const Flags& flags, Streams& streams) {
 
 void add_logs(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("logs", "Show what a run said");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<LogsFlags>();
+  command->footer(kLogsFooter);
   command->add_option("RUN_ID", flags->run_id, "The run")->required();
   add_attempt_flag(*command, flags->attempt);
   command->add_option("--level", flags->level, "This severity and worse: a name or 0 (emergency) to 7 (debug)")->type_name("LEVEL");
@@ -139,7 +139,7 @@ void add_logs(CLI::App& app, Invocation& invocation) {
       command->add_option("--tail,--limit", flags->tail, "The last N")->check(CLI::PositiveNumber)->type_name("N")->capture_default_str();
   command->add_flag("--all", flags->all, "All of them")->excludes(tail);
   add_query_flags(*command, flags->query);
-  command->callback([flags, &invocation] { invocation.action = [flags, &invocation] { return show(*flags, invocation.streams); }; });
+  command->callback([flags, &invocation] { invocation.action = [flags, &invocation] { return show_logs(*flags, invocation.streams); }; });
 }
 
 }  // namespace runfold::cli

@@ -18,14 +18,14 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kOperationsFooter = R"(
 Examples:
   runfold operations                                   the latest operations
   runfold operations --name build_connector --status pending
   runfold operations 8c1f...                           one of them
 Times are UTC.)";
 
-struct Flags {
+struct OperationsFlags {
   QueryFlags query;
   std::string operation_id;
   std::string status;
@@ -36,7 +36,7 @@ struct Flags {
   bool all = false;
 };
 
-int list(const Flags& flags, Streams& streams) {
+int list_operations(const OperationsFlags& flags, Streams& streams) {
   Table table(
       {{"OPERATION"}, {"NAME"}, {"STATUS"}, {"OWNER"}, {"CONNECTOR"}, {"VERSION"}, {"CREATED (UTC)"}, {"UPDATED (UTC)"}, {"ERROR"}});
   const auto on_item = [&](const json::object& operation) {
@@ -63,7 +63,7 @@ int list(const Flags& flags, Streams& streams) {
   return kOk;
 }
 
-int show(const Flags& flags, Streams& streams) {
+int show_operation(const OperationsFlags& flags, Streams& streams) {
   const auto document = get_document(flags.query, "/api/v1/operations/" + http::percent_encode(flags.operation_id), {});
   if (!document) return report(streams, document.error());
   if (flags.query.json) {
@@ -94,8 +94,8 @@ int show(const Flags& flags, Streams& streams) {
 
 void add_operations(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("operations", "List builds, syncs and deployments, or show one");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<OperationsFlags>();
+  command->footer(kOperationsFooter);
   command->add_option("OPERATION_ID", flags->operation_id, "Show this operation");
   command->add_option("--status", flags->status, "Only with this status")->type_name("STATUS");
   command->add_option("--name", flags->name, "Only of this name, for example build_connector")->type_name("NAME");
@@ -106,7 +106,7 @@ void add_operations(CLI::App& app, Invocation& invocation) {
   add_query_flags(*command, flags->query);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
-      return flags->operation_id.empty() ? list(*flags, invocation.streams) : show(*flags, invocation.streams);
+      return flags->operation_id.empty() ? list_operations(*flags, invocation.streams) : show_operation(*flags, invocation.streams);
     };
   });
 }

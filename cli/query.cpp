@@ -31,7 +31,7 @@ std::string shown(std::string url) {
 }
 
 /// What a response that is not a 200 means for the person who asked.
-Failure failure_of(const http::Response& response, const std::string& url, const std::string& base) {
+Failure refusal_of(const http::Response& response, const std::string& url, const std::string& base) {
   json::error_code error;
   const json::value body = json::parse(response.body, error);
   std::string words;
@@ -97,7 +97,7 @@ Outcome<json::value> get_document(const QueryFlags& flags, std::string_view path
     return Failure{code, "the collector at " + shown(base) + " cannot be asked: " + response.error().message +
                              " Is runfold-collector running there? Name another with --collector or RUNFOLD_COLLECTOR_URL."};
   }
-  if (response->status != 200) return failure_of(*response, url, shown(base));
+  if (response->status != 200) return refusal_of(*response, url, shown(base));
   json::error_code error;
   json::value body = json::parse(response->body, error);
   if (error || !body.is_object()) return Failure{kNotReachable, url + " did not answer with a JSON object; is it a runfold-collector?"};

@@ -18,7 +18,7 @@ namespace {
 namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kRedriveFooter = R"(
 Examples:
   runfold dead-letters redrive --reason identity --dry-run      what would be sent
   runfold dead-letters redrive 3/1042 3/1043                    two of them
@@ -31,15 +31,15 @@ A record that still cannot be read becomes a dead letter again, with the count o
 Exit codes: 0 all were sent, 1 some could not be or are not there, 2 nothing was selected, 69 Kafka does not answer.)";
 
 /// Records handed over and not acknowledged, above which more wait; and their bytes.
-constexpr std::size_t kPending = 1'000;
-constexpr std::size_t kPendingBytes = 16 * 1024 * 1024;
+constexpr std::size_t kUnderWay = 1'000;
+constexpr std::size_t kBytesUnderWay = 16 * 1024 * 1024;
 /// As the collector's dead letters: the broker's own limit decides.
 constexpr std::string_view kMaxMessageBytes = "104857600";
 /// Unit: KiB. Room for the largest message, or the client's queue would never take it.
 constexpr std::string_view kQueueKbytes = "131072";
 constexpr std::chrono::milliseconds kTurn{100};
 
-struct Flags {
+struct RedriveFlags {
   LetterFlags letters;
   LetterFilter filter;
   std::vector<std::string> addresses;
@@ -50,7 +50,7 @@ struct Flags {
 /// Sends letters one after the other and accounts for each.
 class Redrive {
  public:
-  Redrive(const Flags& flags, const LetterSearch& search, Streams& streams) : flags_(flags), search_(search), streams_(streams) {}
+  Redrive(const RedriveFlags& flags, const LetterSearch& search, Streams& streams) : flags_(flags), search_(search), streams_(streams) {}
 
   /// False: something failed, see failure().
   bool take(const DeadLetterView& letter) {
@@ -127,7 +127,7 @@ class Redrive {
     record.headers = headers;
     record.timestamp_ms = letter.record_time_ms.value_or(0);
     while (!failure_) {
-      if (pending_.size() >= kPending || (pending_bytes_ > 0 && pending_bytes_ + sent.bytes > kPendingBytes)) {
+      if (pending_.size() >= kUnderWay || (pending_bytes_ > 0 && pending_bytes_ + sent.bytes > kBytesUnderWay)) {
         wait();
         continue;
       }
@@ -197,7 +197,7 @@ class Redrive {
     streams_.out << "\n";
   }
 
-  const Flags& flags_;
+  const RedriveFlags& flags_;
   const LetterSearch& search_;
   Streams& streams_;
   std::unordered_map<std::uint64_t, Sent> pending_;
@@ -212,7 +212,7 @@ class Redrive {
   std::unique_ptr<kafka::Producer> producer_;  // last: it goes before what its callbacks use
 };
 
-int redrive(const Flags& flags, Streams& streams) {
+int redrive(const RedriveFlags& flags, Streams& streams) {
   if (flags.addresses.empty() && !flags.filter.any() && !flags.all) {
     return report(streams, {kUsage, "nothing is selected; name dead letters, or filters (--reason, --topic, --from, --to), or --all"});
   }
@@ -245,8 +245,8 @@ int redrive(const Flags& flags, Streams& streams) {
 
 void add_redrive(CLI::App& command, Invocation& invocation) {
   CLI::App* verb = command.add_subcommand("redrive", "Send dead letters back to the topics they came from");
-  auto flags = std::make_shared<Flags>();
-  verb->footer(kFooter);
+  auto flags = std::make_shared<RedriveFlags>();
+  verb->footer(kRedriveFooter);
   CLI::Option* addresses = verb->add_option("ADDRESS", flags->addresses, "PARTITION/OFFSET, as list prints it");
   add_filter_flags(*verb, flags->filter);
   verb->add_flag("--all", flags->all, "All that there are, or all that the filters leave")->excludes(addresses);

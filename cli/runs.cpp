@@ -17,7 +17,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kRunsFooter = R"(
 Examples:
   runfold runs                                   the last 20 runs, newest first
   runfold runs --result failure --from 24h       what failed since yesterday
@@ -25,7 +25,7 @@ Examples:
   runfold runs 4f0c2d1e-...                      one run with its steps, the last attempt
 Times are UTC.)";
 
-struct Flags {
+struct RunsFlags {
   QueryFlags query;
   std::string run_id;
   std::string attempt;
@@ -83,7 +83,7 @@ std::string exit_of(const json::object& run) {
   return signal.empty() ? text_of(run, "exit_code") : "signal " + signal;
 }
 
-int list(const Flags& flags, Streams& streams) {
+int list_runs(const RunsFlags& flags, Streams& streams) {
   const auto from = time_parameter("--from", flags.from);
   if (!from) return report(streams, from.error());
   const auto to = time_parameter("--to", flags.to);
@@ -221,7 +221,7 @@ void print_run(const json::object& run, Streams& streams) {
   table.print(streams.out, streams.colour);
 }
 
-int show(const Flags& flags, Streams& streams) {
+int show_run(const RunsFlags& flags, Streams& streams) {
   const auto run = get_document(flags.query, "/api/v1/runs/" + http::percent_encode(flags.run_id), {{"attempt", flags.attempt}});
   if (!run) return report(streams, run.error());
   if (flags.query.json) {
@@ -236,8 +236,8 @@ int show(const Flags& flags, Streams& streams) {
 
 void add_runs(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("runs", "List runs, newest first, or show one");
-  auto flags = std::make_shared<Flags>();
-  command->footer(kFooter);
+  auto flags = std::make_shared<RunsFlags>();
+  command->footer(kRunsFooter);
   CLI::Option* run = command->add_option("RUN_ID", flags->run_id, "Show this run");
   add_attempt_flag(*command, flags->attempt)->needs(run);
   command->add_option("--connector", flags->connector, "Only of this connector")->type_name("NAME");
@@ -252,7 +252,7 @@ void add_runs(CLI::App& app, Invocation& invocation) {
   add_query_flags(*command, flags->query);
   command->callback([flags, &invocation] {
     invocation.action = [flags, &invocation] {
-      return flags->run_id.empty() ? list(*flags, invocation.streams) : show(*flags, invocation.streams);
+      return flags->run_id.empty() ? list_runs(*flags, invocation.streams) : show_run(*flags, invocation.streams);
     };
   });
 }

@@ -17,13 +17,13 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFooter = R"(
+constexpr const char* kTopicsFooter = R"(
 Examples:
   runfold topics create --bootstrap-servers kafka:9092 --partitions 8 --replication 3
   runfold topics verify --bootstrap-servers kafka:9092     exits 1 when a topic is missing or differs
 create makes what is missing with its policy and alters nothing that exists.)";
 
-struct Flags {
+struct TopicsFlags {
   KafkaFlags kafka;
   kafka::TopicNames names;
   std::int32_t partitions = 4;
@@ -41,7 +41,7 @@ void print_json(const kafka::TopicReport& topic, Streams& streams) {
   streams.out << json::serialize(document) << "\n";
 }
 
-int run_topics(const Flags& flags, bool create, Streams& streams) {
+int run_topics(const TopicsFlags& flags, bool create, Streams& streams) {
   kafka::Properties properties;
   if (const auto applied = apply_kafka_flags(flags.kafka, properties); !applied) return report(streams, applied.error());
   if (!properties.get("bootstrap.servers")) {
@@ -82,13 +82,13 @@ int run_topics(const Flags& flags, bool create, Streams& streams) {
 
 void add_topics(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("topics", "Make Runfold's topics on a cluster, or check them");
-  command->footer(kFooter);
+  command->footer(kTopicsFooter);
   command->require_subcommand(1);
   for (const bool create : {true, false}) {
     CLI::App* verb = create ? command->add_subcommand("create", "Make the topics that are missing, and check the others")
                             : command->add_subcommand("verify", "Check the topics; change nothing");
-    verb->footer(kFooter);
-    auto flags = std::make_shared<Flags>();
+    verb->footer(kTopicsFooter);
+    auto flags = std::make_shared<TopicsFlags>();
     add_kafka_flags(*verb, flags->kafka);
     verb->add_option("--partitions", flags->partitions, "Partitions of each topic")->check(CLI::PositiveNumber)->capture_default_str();
     verb->add_option("--replication", flags->replication, "Replicas of each partition; -1: as the broker has it")->capture_default_str();

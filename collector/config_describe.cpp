@@ -1,19 +1,11 @@
 // Says what the collector would do with a configuration.
 #include "collector/config.hpp"
+#include "collector/config_section.hpp"
 #include "collector/config_units.hpp"
 
 namespace runfold::collector {
 
 namespace {
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) {
-    text += text.empty() ? "" : ", ";
-    text += word;
-  }
-  return text;
-}
 
 /// A SQLite path holds no secret; any other URL may hold a password.
 std::string shown_store(const std::string& url) {

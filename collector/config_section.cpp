@@ -32,7 +32,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string joined(const std::vector<std::string>& words, std::string_view separator = ", ") {
+}  // namespace
+
+std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string text;
   for (const auto& word : words) {
     text += text.empty() ? "" : separator;
@@ -40,8 +42,6 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
   }
   return text;
 }
-
-}  // namespace
 
 std::string nearest(std::string_view unknown, const std::vector<std::string>& known) {
   std::string best;

@@ -82,4 +82,7 @@ class ConfigSection {
 /// The candidate that `unknown` was probably meant to be; "" when none is near.
 [[nodiscard]] std::string nearest(std::string_view unknown, const std::vector<std::string>& known);
 
+/// The words with the separator between them.
+[[nodiscard]] std::string joined(const std::vector<std::string>& words, std::string_view separator = ", ");
+
 }  // namespace runfold::collector

@@ -10,8 +10,8 @@ namespace runfold::collector {
 namespace {
 
 /// The layout of fold_state. A row with another one was made by another release.
-constexpr std::uint64_t kLayout = 1;
-enum State : std::uint32_t { kVersion = 1, kSources };
+constexpr std::uint64_t kLogsLayout = 1;
+enum LogsState : std::uint32_t { kLogsVersion = 1, kLogsSources };
 
 void keep_first(std::string& held, std::string_view name) {
   if (name.empty()) return;
@@ -106,8 +106,8 @@ RunLogsRow RunLogsState::row() {
     row.heard_ns = heard_->clock_ns;
   }
   WireWriter out(row.fold_state);
-  out.number(kVersion, kLayout);
-  sources_.write(out, kSources);
+  out.number(kLogsVersion, kLogsLayout);
+  sources_.write(out, kLogsSources);
   return row;
 }
 
@@ -126,8 +126,9 @@ bool RunLogsState::restore(const RunLogsRow& row) {
   wire::Fields fields(row.fold_state, trouble);
   while (fields.next()) {
     const std::uint32_t field = fields.tag() >> 3;
-    if (field == kVersion) known_layout = fields.number() == kLayout;
-    if (field >= kSources && field <= kSources + 2U && !sources_.read(field - kSources, fields.number(), fields.bytes())) return false;
+    if (field == kLogsVersion) known_layout = fields.number() == kLogsLayout;
+    if (field >= kLogsSources && field <= kLogsSources + 2U && !sources_.read(field - kLogsSources, fields.number(), fields.bytes()))
+      return false;
   }
   return fields.ok() && known_layout;
 }

@@ -6,12 +6,17 @@
 #include "collector/pipeline.hpp"
 #include "collector/store/error.hpp"
 
+#include <chrono>
+
 namespace runfold::collector {
 
 // Exit codes, as in sysexits.h: what a supervisor can tell apart.
 inline constexpr int kFailed = 1;             // something broke that trying again may or may not mend; the log says what
 inline constexpr int kUnavailable = 69;       // an address, file or service that is in use or away; trying again may help
 inline constexpr int kBadConfiguration = 78;  // trying again does not help
+
+/// How often long work says how far it is.
+inline constexpr std::chrono::seconds kProgressEvery{2};
 
 [[nodiscard]] inline int exit_code(const StoreError& error) {
   return error.retryable() ? kUnavailable : kBadConfiguration;

@@ -32,7 +32,6 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kUsage = 2;
-constexpr std::chrono::seconds kProgressEvery{2};
 /// How long finding out what there is to read may take.
 constexpr std::chrono::seconds kRangesLimit{30};
 

@@ -17,8 +17,6 @@
 namespace runfold::collector {
 namespace {
 
-constexpr std::chrono::seconds kProgressEvery{2};
-
 /// A store and a reader of it, or the exit code after a line that says why not.
 std::variant<std::unique_ptr<Query>, int> open(const std::string& name, const std::string& url) {
   const auto refused = [&](const StoreError& error) {

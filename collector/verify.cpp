@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t kPage = 500;
 constexpr const char* kThere = "there";
-constexpr const char* kNothing = "nothing";
 
 /// A list read page by page.
 template <class Item>

@@ -17,7 +17,6 @@ using google::protobuf::TextFormat;
 using google::protobuf::util::MessageDifferencer;
 
 constexpr std::size_t kShownBytes = 200;
-constexpr const char* kNothing = "nothing";
 
 /// What names an element of a repeated field, for a person.
 std::string name_of(const Message& element) {

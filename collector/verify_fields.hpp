@@ -9,7 +9,10 @@
 
 namespace runfold::collector {
 
-/// A path within the message and the value on either side; "nothing" for a side without it.
+/// What is said of a side without a value.
+inline constexpr const char* kNothing = "nothing";
+
+/// A path within the message and the value on either side; kNothing for a side without it.
 using OnField = std::function<void(const std::string& field, const std::string& a, const std::string& b)>;
 
 /// Compares messages of one type. Repeated messages are matched by what names them (steps by name and attempt, completeness

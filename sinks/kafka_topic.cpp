@@ -28,8 +28,8 @@ namespace {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kShortestTimeout{1'000};
-constexpr milliseconds kLongestTimeout{300'000};
+constexpr milliseconds kShortestDelivery{1'000};
+constexpr milliseconds kLongestDelivery{300'000};
 
 class KafkaTopic final : public Sink {
  public:
@@ -178,9 +178,9 @@ OptionResult<std::unique_ptr<Sink>> make_kafka_topic(asio::any_io_executor execu
   if (options.kinds.contains(Kind::kRun) && options.topics.runs.empty()) return OptionProblem{"topics.runs", "is empty"};
   if (options.kinds.contains(Kind::kApiFailure) && options.topics.api_failures.empty())
     return OptionProblem{"topics.api_failures", "is empty"};
-  if (options.timeout < kShortestTimeout || options.timeout > kLongestTimeout) {
+  if (options.timeout < kShortestDelivery || options.timeout > kLongestDelivery) {
     return OptionProblem{
-        "timeout", "must be " + std::to_string(kShortestTimeout.count()) + " ms to " + std::to_string(kLongestTimeout.count()) + " ms"};
+        "timeout", "must be " + std::to_string(kShortestDelivery.count()) + " ms to " + std::to_string(kLongestDelivery.count()) + " ms"};
   }
   if (options.kafka.get("bootstrap.servers").value_or("").empty()) return OptionProblem{"bootstrap.servers", "is missing"};
   // Records that the broker does not take are given up shortly before the delivery is: their own reason is better than ours,

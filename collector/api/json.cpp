@@ -59,7 +59,7 @@ void put_times_and_counts(json::object& to, const RunOrStep& of) {
   if (of.has_relationships()) to["relationships"] = of.relationships();
 }
 
-json::object to_json(const v1::SyncStats& stats) {
+json::object object_of(const v1::SyncStats& stats) {
   json::object to;
   if (stats.has_entities_created()) to["entities_created"] = stats.entities_created();
   if (stats.has_entities_updated()) to["entities_updated"] = stats.entities_updated();
@@ -70,7 +70,7 @@ json::object to_json(const v1::SyncStats& stats) {
   return to;
 }
 
-json::object to_json(const v1::Step& step) {
+json::object object_of(const v1::Step& step) {
   json::object to;
   to["step_id"] = step.step_id();
   to["attempt"] = step.attempt();
@@ -89,7 +89,7 @@ struct Account {
   std::map<std::string, std::uint64_t, std::less<>> dropped;
 };
 
-json::object to_json(const Account& account) {
+json::object object_of(const Account& account) {
   json::object to;
   if (account.expected) to["expected"] = *account.expected;
   to["received"] = account.received;
@@ -127,14 +127,14 @@ json::object completeness(const v1::Run& run, const std::optional<RunLogsRow>& l
     for (const auto& [reason, records] : account.dropped) {
       all.dropped[reason] += records;
     }
-    by_topic[name] = to_json(account);
+    by_topic[name] = object_of(account);
   }
-  json::object to = to_json(all);
+  json::object to = object_of(all);
   to["topics"] = std::move(by_topic);
   return to;
 }
 
-json::object to_json(const v1::ApiCall& call) {
+json::object object_of(const v1::ApiCall& call) {
   json::object to;
   put(to, "method", call.method());
   put(to, "uri", call.request_uri());
@@ -197,7 +197,7 @@ StoreResult<json::object> to_json(const StoredRun& stored, Steps steps) {
   put_time(to, "finished_at", run.has_finished_at(), run.finished_at());
   put_time(to, "last_seen_at", run.has_last_seen_at(), run.last_seen_at());
   put_times_and_counts(to, run);
-  if (run.has_stats()) to["stats"] = to_json(run.stats());
+  if (run.has_stats()) to["stats"] = object_of(run.stats());
   if (run.has_progress()) {
     json::object& progress = to["progress"].emplace_object();
     put(progress, "step_id", run.progress().step_id());
@@ -208,7 +208,7 @@ StoreResult<json::object> to_json(const StoredRun& stored, Steps steps) {
   if (steps == Steps::kWith) {
     json::array& list = to["steps"].emplace_array();
     for (const auto& step : run.steps()) {
-      list.push_back(to_json(step));
+      list.push_back(object_of(step));
     }
   }
   if (stored.logs) {
@@ -244,7 +244,7 @@ StoreResult<json::object> to_json(const ApiFailureRow& row) {
   put(to, "site", row.site);
   put(to, "step", failure.step_id());
   to["at"] = rfc3339(row.at_ns);
-  for (auto& [key, value] : to_json(failure.call())) {
+  for (auto& [key, value] : object_of(failure.call())) {
     to[key] = std::move(value);
   }
   to["origin"] = place("logs", row.origin);
@@ -306,7 +306,7 @@ json::object to_json(const v1::LogRecord& record) {
   }
   if (record.truncated()) to["truncated"] = true;
   if (record.partial()) to["partial"] = true;
-  if (record.has_api_call()) to["api_call"] = to_json(record.api_call());
+  if (record.has_api_call()) to["api_call"] = object_of(record.api_call());
   return to;
 }
 

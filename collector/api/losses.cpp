@@ -7,7 +7,7 @@
 namespace runfold::collector {
 namespace {
 
-StoreResult<boost::json::object> to_json(const LossRow& loss) {
+StoreResult<boost::json::object> object_of_loss(const LossRow& loss) {
   boost::json::object to;
   to["topic"] = loss.topic;
   to["partition"] = loss.partition;
@@ -37,7 +37,7 @@ Answer list_losses(const ApiOptions& api, const http::Request& request) {
     if (!page) {
       return page.error();
     }
-    return to_list(*page, [](const LossRow& loss) { return to_json(loss); });
+    return to_list(*page, [](const LossRow& loss) { return object_of_loss(loss); });
   };
   co_return to_response(co_await api.pool->run(std::move(list)));
 }

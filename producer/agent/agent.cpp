@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
 /// How long requests under way may take once the agent is told to end.
-constexpr milliseconds kServerGrace{1'000};
+constexpr milliseconds kLastAnswers{1'000};
 
 void warn(const std::string& message) {
   print_line_if_writable(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + message);
@@ -66,7 +66,7 @@ void Service::on_signal(const boost::system::error_code& error) {
   if (error || closed_) return;
   if (++told_ == 1) {
     say("the agent stops; a second signal ends it at once");
-    server_->stop(kServerGrace);
+    server_->stop(kLastAnswers);
   } else {
     server_->stop(milliseconds(0));
     producer_->close(milliseconds(0));

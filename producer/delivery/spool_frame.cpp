@@ -38,7 +38,7 @@ void write_fixed(char* to, std::uint32_t value) noexcept {
   for (int i = 0; i < 4; ++i) to[i] = static_cast<char>(value >> (8 * i));
 }
 
-void append_number(std::string& out, std::uint64_t value) {
+void append_varint(std::string& out, std::uint64_t value) {
   char bytes[16];
   wire::Writer writer(bytes);
   writer.varint(value);
@@ -46,11 +46,11 @@ void append_number(std::string& out, std::uint64_t value) {
 }
 
 void append_text(std::string& out, std::string_view text) {
-  append_number(out, text.size());
+  append_varint(out, text.size());
   out.append(text);
 }
 
-/// Reads what append_number() and append_text() wrote; `ok` is false once it was something else.
+/// Reads what append_varint() and append_text() wrote; `ok` is false once it was something else.
 struct Reader {
   std::string_view left;
   bool ok = true;
@@ -103,14 +103,14 @@ bool FrameHead::fits(std::string_view payload) const noexcept {
 void append_frame(std::string& out, const SpoolFrame& frame) {
   const std::size_t head = out.size();
   out.append(FrameHead::kBytes, '\0');
-  append_number(out, frame.ordinal);
-  append_number(out, frame.token);
-  append_number(out, frame.run_number);
-  append_number(out, static_cast<std::uint64_t>(frame.channel));
-  append_number(out, frame.records);
-  append_number(out, frame.sequence);
-  append_number(out, static_cast<std::uint64_t>(frame.time_ns));
-  append_number(out, frame.names.attempt);
+  append_varint(out, frame.ordinal);
+  append_varint(out, frame.token);
+  append_varint(out, frame.run_number);
+  append_varint(out, static_cast<std::uint64_t>(frame.channel));
+  append_varint(out, frame.records);
+  append_varint(out, frame.sequence);
+  append_varint(out, static_cast<std::uint64_t>(frame.time_ns));
+  append_varint(out, frame.names.attempt);
   append_text(out, frame.names.run_id);
   append_text(out, frame.names.source_id);
   append_text(out, frame.names.connector_id);

@@ -6,12 +6,12 @@
 namespace runfold::redact {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r";
+constexpr std::string_view kLineBlank = " \t\r";
 
 std::string_view trimmed(std::string_view line) noexcept {
-  const std::size_t begin = std::min(line.find_first_not_of(kBlank), line.size());
+  const std::size_t begin = std::min(line.find_first_not_of(kLineBlank), line.size());
   line.remove_prefix(begin);
-  return line.substr(0, line.find_last_not_of(kBlank) + 1);
+  return line.substr(0, line.find_last_not_of(kLineBlank) + 1);
 }
 
 /// Base64, or a header such as "Proc-Type: 4,ENCRYPTED", or nothing.

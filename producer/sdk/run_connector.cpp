@@ -11,7 +11,7 @@
 namespace runfold {
 namespace {
 
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kClosePatience{5};
 
 // Runs what the connector's author wrote. Gives the text of what it threw; absent: nothing.
 template <class Body>
@@ -76,7 +76,7 @@ kafka::Result<SyncOutcome> run_connector(Connector& connector, std::string_view 
   if (!producer) return producer.error();
   SyncOutcome outcome = run_connector(**producer, connector, account, sync_id, std::move(events));
   const std::string said = "records of run " + outcome.run_id + " are not known to have reached Kafka";
-  if (const auto lost = what_was_lost((*producer)->close(kPatience), said)) {
+  if (const auto lost = what_was_lost((*producer)->close(kClosePatience), said)) {
     print_line(std::chrono::system_clock::now(), v1::SEVERITY_WARNING, "Runfold: " + *lost);
   }
   return outcome;

@@ -14,7 +14,7 @@ namespace {
 /// Step names of one run whose attempts are counted.
 constexpr std::size_t kMaxStepNames = 10'000;
 /// How long an end waits for an agent that is being started again: where this process can tell it too, and where nobody else can.
-constexpr std::chrono::seconds kPatience{2};
+constexpr std::chrono::seconds kAgentPatience{2};
 constexpr std::chrono::seconds kLastPatience{10};
 
 }  // namespace
@@ -73,8 +73,8 @@ void RunCore::start(v1::SyncEvent started) {
 // What the agent does not know of the end is what the connector says of it. One that may have got it would be contradicted by a
 // second Completed, which knows no exit code; for one that has not got it nobody else would say how the run went.
 delivery::ToldBy RunCore::tell_agent(const v1::SyncEvent& completed) const {
-  const auto failure =
-      about_.agent->take_end(redact::redacted(redactor(), completed).value_or(completed), account_ != nullptr ? kPatience : kLastPatience);
+  const auto failure = about_.agent->take_end(redact::redacted(redactor(), completed).value_or(completed),
+                                              account_ != nullptr ? kAgentPatience : kLastPatience);
   if (!failure) return delivery::ToldBy::kAnother;
   const char* what = " may not know how it ended; then what it sees of the process decides: ";
   if (failure->for_certain) {

@@ -18,6 +18,10 @@
 
 namespace runfold::test {
 
+inline constexpr collector::TimeNs kSecond = 1'000'000'000;
+/// A bound of memory or of runs that nothing meets.
+inline constexpr std::size_t kNoBound = ~std::size_t{0};
+
 class Folding {
  public:
   collector::Fold fold;

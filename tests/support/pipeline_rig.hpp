@@ -27,6 +27,8 @@ inline const kafka::TopicPartition kEvents{"runfold.events", 0};
 inline const kafka::TopicPartition kLogs{"runfold.logs", 0};
 inline const kafka::TopicPartition kOperations{"runfold.operations", 0};
 
+inline const StoreError kBusyStore{StoreErrc::kBusy, "the database is locked by another process"};
+
 inline MemoryStore::At at(const kafka::TopicPartition& partition) {
   return {partition.topic, partition.partition};
 }

@@ -18,11 +18,6 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// How long the last words to a client that is being sent away may take, and how long its unread bytes are drained so
-/// that they do not reset the connection before it has read them.
-constexpr milliseconds kLastWords{1'000};
-constexpr milliseconds kLinger{2'000};
-
 /// A body of at most this much is always taken: other clients' large ones keep nobody from saying little.
 constexpr std::size_t kSmallBody = 16 * 1024;
 

@@ -11,6 +11,11 @@
 
 namespace runfold::http {
 
+/// How long the last words to a client that is being sent away may take, and how long its unread bytes are drained so
+/// that they do not reset the connection before it has read them.
+inline constexpr std::chrono::milliseconds kLastWords{1'000};
+inline constexpr std::chrono::milliseconds kLinger{2'000};
+
 /// Calls `on_passed` once when the time set last passes. Setting it again or clearing it withdraws the former one,
 /// even one whose timer has fired already but has not been delivered. Setting it later, or clearing it, leaves the timer alone: for each
 /// read and write that costs a look at the clock.

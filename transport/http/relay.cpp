@@ -18,14 +18,6 @@ using boost::system::error_code;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-namespace {
-
-/// As in connection.cpp: for the last words to a client that is being sent away, and for it to read them.
-constexpr milliseconds kLastWords{1'000};
-constexpr milliseconds kLinger{2'000};
-
-}  // namespace
-
 std::string in_ms(milliseconds time) {
   return std::to_string(time.count()) + " ms";
 }

@@ -17,7 +17,7 @@ namespace beast = boost::beast;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 8 * 1024;
+constexpr std::size_t kRequestReadBytes = 8 * 1024;
 
 Problem malformed(std::string detail) {
   return {400, "Malformed request", std::move(detail), {}};
@@ -159,7 +159,7 @@ RequestReader::RequestReader(std::size_t header_bytes, std::size_t body_bytes) :
 RequestReader::~RequestReader() = default;
 
 boost::asio::mutable_buffer RequestReader::space() {
-  return impl_->buffer_.prepare(kReadBytes);
+  return impl_->buffer_.prepare(kRequestReadBytes);
 }
 void RequestReader::filled(std::size_t bytes) {
   impl_->buffer_.commit(bytes);

@@ -114,7 +114,7 @@ Problem unknown_parameter(const Request& request, const std::string& name, const
   return problem;
 }
 
-Problem malformed(std::string_view what) {
+Problem not_decodable(std::string_view what) {
   return {400, "Malformed request", std::string(what) + " is not valid percent-encoded UTF-8.", {}};
 }
 
@@ -130,7 +130,7 @@ TargetProblems read_target(Request& request, std::vector<std::string>& segments)
   TargetProblems problems;
   const auto decode = [&](std::string_view text, bool plus_is_space, const auto& what) {
     auto decoded = percent_decode(text, plus_is_space);
-    if (!decoded && !problems.undecodable) problems.undecodable = malformed(what());
+    if (!decoded && !problems.undecodable) problems.undecodable = not_decodable(what());
     return decoded ? std::move(*decoded) : std::string(text);
   };
   std::string_view target = request.target;

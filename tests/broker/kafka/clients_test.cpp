@@ -1,4 +1,5 @@
 // Producer and consumer against a real Apache Kafka.
+#include "tests/broker/kafka/new_topic.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/kafka_topics.hpp"
@@ -16,20 +17,6 @@ using runfold::test::broker_address;
 using runfold::test::unique_name;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-Properties to_broker() {
-  Properties properties;
-  EXPECT_TRUE(properties.set("bootstrap.servers", broker_address()).has_value());
-  return properties;
-}
-
-std::string new_topic(std::int32_t partitions, std::map<std::string, std::string> config = {}) {
-  const std::string name = unique_name("letters");
-  const TopicPolicy policy{.name = name, .partitions = partitions, .replication = -1, .config = std::move(config)};
-  const auto created = create_topics(to_broker(), {policy}, std::chrono::seconds(30));
-  EXPECT_TRUE(created) << created.error().message;
-  return name;
-}
 
 TEST(Clients, CarryKeysValuesHeadersAndNulls) {
   const std::string topic = new_topic(1);

@@ -1,5 +1,6 @@
 // Ranges on a real Apache Kafka: found by time, and ended where the last offsets hold no record.
 #include "transport/kafka/ranges.hpp"
+#include "tests/broker/kafka/new_topic.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
 #include "tests/support/kafka_transactions.hpp"
@@ -13,18 +14,6 @@ namespace {
 using runfold::test::broker_address;
 using runfold::test::unique_name;
 using ::testing::ElementsAre;
-
-Properties to_broker() {
-  Properties properties;
-  properties.set("bootstrap.servers", broker_address()).value();
-  return properties;
-}
-
-std::string new_topic() {
-  const std::string name = unique_name("ranges");
-  EXPECT_TRUE(create_topics(to_broker(), {TopicPolicy{.name = name, .partitions = 1, .replication = -1, .config = {}}}, kPatience));
-  return name;
-}
 
 std::vector<std::int64_t> offsets_in(std::vector<Range> ranges) {
   std::vector<std::int64_t> offsets;
@@ -40,7 +29,7 @@ std::vector<std::int64_t> offsets_in(std::vector<Range> ranges) {
 }
 
 TEST(Ranges, AreFoundByTheTimesOfTheirRecords) {
-  const std::string topic = new_topic();
+  const std::string topic = new_topic(1);
   const std::int64_t start_ms = 1'700'000'000'000;
   auto producer = std::move(Producer::create(to_broker(), {}).value());
   for (int i = 0; i < 10; ++i) {
@@ -60,7 +49,7 @@ TEST(Ranges, AreFoundByTheTimesOfTheirRecords) {
 
 // A commit marker takes an offset and is no record: nothing ever comes for the last offset of the range.
 TEST(Ranges, EndAlsoWhereTheLastOffsetHoldsNoRecord) {
-  const std::string topic = new_topic();
+  const std::string topic = new_topic(1);
   write_in_transactions(broker_address(), topic, "v", 2);
   // A record and a marker each; the last marker may be under way still.
   std::vector<Range> ranges;

@@ -23,20 +23,19 @@ using kafka::test::Member;
 using runfold::test::AgentUnderTest;
 using runfold::test::broker_address;
 using runfold::test::kPatience;
+using runfold::test::kRunfold;
 using runfold::test::line_with;
 using runfold::test::Program;
 using runfold::test::unique_name;
 using runfold::test::wait_until;
 
-const std::string kRunfold = std::string(RUNFOLD_BINARY_DIR) + "/runfold";
-
-struct Told {
+struct JobTold {
   std::vector<v1::SyncEvent> events;
   std::vector<std::string> messages;
 };
 
 /// Runs of which fewer lines came, with what their ends say of them.
-std::string what_is_missing(const std::map<std::string, Told>& runs, std::size_t lines) {
+std::string what_is_missing(const std::map<std::string, JobTold>& runs, std::size_t lines) {
   std::string out;
   for (const auto& [run_id, run] : runs) {
     if (run.messages.size() == lines) continue;
@@ -98,7 +97,7 @@ TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
   EXPECT_EQ(line_with(agent.program->err(), "did not reach"), "");
   EXPECT_EQ(agent.program->err().find(agent.token), std::string::npos);
 
-  std::map<std::string, Told> runs;
+  std::map<std::string, JobTold> runs;
   int ended = 0;
   int lines = 0;
   Member member(broker_address(), unique_name("readers"), topics_of_it);
@@ -109,7 +108,7 @@ TEST(Agent, FiftyJobsAtOnceEachTellTheirOwnRun) {
         for (; seen < member.received.size(); ++seen) {
           const auto& record = member.received[seen];
           if (!record.key.value_or("").starts_with(mine)) continue;
-          Told& run = runs[*record.key];
+          JobTold& run = runs[*record.key];
           if (record.at.topic == "runfold.events") {
             EXPECT_TRUE(run.events.emplace_back().ParseFromString(record.value.value_or("")));
             ended += run.events.back().has_completed() ? 1 : 0;

@@ -25,7 +25,7 @@ using test::kPatience;
 using ::testing::HasSubstr;
 
 /// What the producer says of Kafka. Thread: any.
-class Said {
+class SaidByClient {
  public:
   void take(const kafka::Error& error) {
     const std::lock_guard lock(mutex_);
@@ -78,7 +78,7 @@ class BrokenClient : public ::testing::TestWithParam<bool> {
   const kafka::Properties kafka_ = test::kafka_at(broker_.address());
   const kafka::TopicNames names_{};
   const test::TemporaryFolder folder_;
-  Said said_;
+  SaidByClient said_;
   std::uint64_t said_lines_ = 0;
   std::unique_ptr<Producer> producer_;
 };

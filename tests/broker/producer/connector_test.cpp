@@ -6,6 +6,7 @@
 #include "tests/support/broker.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/support/wait_until.hpp"
 
 #include <boost/json.hpp>
 
@@ -22,12 +23,11 @@ namespace runfold {
 namespace {
 
 using test::broker_address;
+using test::kPatience;
 using test::Program;
 using test::Told;
 using test::told_of;
 using test::unique_name;
-
-constexpr std::chrono::seconds kPatience{60};
 
 constexpr const char* kStatus =
     "Package: base\nStatus: install ok installed\nVersion: 1\n\n"

@@ -27,11 +27,10 @@ namespace {
 
 using kafka::test::Member;
 using test::broker_address;
+using test::kPatience;
+using test::kRunfold;
 using test::Program;
 using test::unique_name;
-
-constexpr std::chrono::seconds kPatience{60};
-const std::string kRunfold = std::string(RUNFOLD_BINARY_DIR) + "/runfold";
 
 class Examples : public testing::Test {
  protected:

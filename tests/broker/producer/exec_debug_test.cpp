@@ -23,9 +23,10 @@ std::string say(const std::string& level, const std::string& message) {
   return "echo '2026-05-16 14:32:11 UTC [" + level + "] " + message + "' >&2\n";
 }
 const std::string kDebug = say("DEBUG", "one") + say("INFO", "seen") + say("DEBUG", "two");
-const std::string kRunfold = "'" RUNFOLD_BINARY_DIR "/runfold' ";
+const std::string kQuotedRunfold = "'" RUNFOLD_BINARY_DIR "/runfold' ";
 /// The same through the intake, which takes one request after the other; a stream has a thread of its own.
-const std::string kSent = kRunfold + "log --level debug one\n" + kRunfold + "log seen\n" + kRunfold + "log --level debug two\n";
+const std::string kSent =
+    kQuotedRunfold + "log --level debug one\n" + kQuotedRunfold + "log seen\n" + kQuotedRunfold + "log --level debug two\n";
 
 struct Case {
   const char* name;
@@ -68,12 +69,12 @@ TEST(ExecDebug, ThoseBeforeAnErrorStandInFrontOfItAndThoseBehindItAreHeldBackAga
 
 TEST(ExecDebug, TheyArriveOfARunThatFailsHoweverItDoes) {
   const Lines all{"seen", "one", "two"};
-  expect_all(
-      {{"exit code", kDebug + "exit 3", all},
-       {"killed", kDebug + "kill -KILL $$", all},
-       {"time limit", kDebug + "exec sleep 600", all, 0, {"--timeout", "2s"}},
-       {"declared", kDebug + kRunfold + "emit completed --result failure", all},
-       {"a failed step", kSent + kRunfold + "emit step-started --step s\n" + kRunfold + "emit step-failed --step s --error boom", all}});
+  expect_all({{"exit code", kDebug + "exit 3", all},
+              {"killed", kDebug + "kill -KILL $$", all},
+              {"time limit", kDebug + "exec sleep 600", all, 0, {"--timeout", "2s"}},
+              {"declared", kDebug + kQuotedRunfold + "emit completed --result failure", all},
+              {"a failed step",
+               kSent + kQuotedRunfold + "emit step-started --step s\n" + kQuotedRunfold + "emit step-failed --step s --error boom", all}});
 }
 
 TEST(ExecDebug, TheyAreSentAsTheyComeOrNotAtAllWhereThatIsAskedFor) {

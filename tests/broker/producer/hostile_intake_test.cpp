@@ -48,8 +48,8 @@ TEST(HostileIntake, ThousandsOfConnectionsAndBadBodiesAreRefusedInBoundedMemoryA
 }
 
 /// A job that is registered with an agent.
-struct Job {
-  Job(const test::AgentUnderTest& agent, const std::string& name) : run_id(unique_name(name)) {
+struct IntakeJob {
+  IntakeJob(const test::AgentUnderTest& agent, const std::string& name) : run_id(unique_name(name)) {
     const auto answer = agent.post("/v1/jobs", agent.token, R"({"connector":"job","run_id":")" + run_id + "\"}");
     EXPECT_EQ(answer.status, 201U) << answer.body;
     const auto registered = boost::json::parse(answer.body);
@@ -65,8 +65,8 @@ struct Job {
 TEST(HostileIntake, AnAgentRefusesTheSameInBoundedMemoryAndAnotherJobIsUnharmed) {
   test::create_topics(test::broker_address());
   test::AgentUnderTest agent(test::broker_address(), {"--flush-timeout", "60s"});
-  const Job good(agent, "good");
-  const Job bad(agent, "bad");
+  const IntakeJob good(agent, "good");
+  const IntakeJob bad(agent, "bad");
   Program abuse({"/usr/bin/python3", "-c", test::kIntakeAbuse}, bad.environment);
   std::atomic<bool> abused{false};
   std::vector<std::string> said;
@@ -84,7 +84,7 @@ TEST(HostileIntake, AnAgentRefusesTheSameInBoundedMemoryAndAnotherJobIsUnharmed)
   ASSERT_EQ(end.value().exit_code, 9) << abuse.err();
   test::expect_each_answered_as_it_deserves(abuse.out());
   test::expect_bounded(test::peak_resident_bytes(agent.program->pid()).value_or(0));
-  for (const Job* job : {&good, &bad}) {
+  for (const IntakeJob* job : {&good, &bad}) {
     EXPECT_EQ(agent.post("/v1/events", job->token, R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})").status, 202U);
   }
   agent.program->signal(SIGTERM);
@@ -94,7 +94,7 @@ TEST(HostileIntake, AnAgentRefusesTheSameInBoundedMemoryAndAnotherJobIsUnharmed)
   Arrived arrived(test::kafka_at(test::broker_address()));
   EXPECT_EQ(arrived.lines(good.run_id), said);
   EXPECT_EQ(arrived.lines(bad.run_id), test::kGoodAmongTheBad);
-  for (const Job* job : {&good, &bad}) {
+  for (const IntakeJob* job : {&good, &bad}) {
     ASSERT_NE(arrived.completed(job->run_id), nullptr);
     EXPECT_EQ(arrived.completed(job->run_id)->totals(1).drops_size(), 0);
   }
@@ -103,8 +103,8 @@ TEST(HostileIntake, AnAgentRefusesTheSameInBoundedMemoryAndAnotherJobIsUnharmed)
 TEST(HostileIntake, AnAgentRegistersNobodyWhoMayNotOrWhoSaysNotWhatAndLetsNobodyEndAnothersJob) {
   test::create_topics(test::broker_address());
   test::AgentUnderTest agent(test::broker_address(), {"--flush-timeout", "60s"});
-  const Job good(agent, "good");
-  const Job other(agent, "other");
+  const IntakeJob good(agent, "good");
+  const IntakeJob other(agent, "other");
   const auto refused = [&](unsigned status, const std::string& method, const std::string& path, const std::string& token,
                            const std::string& body) {
     http::ClientRequest request(method, agent.url + path, {}, body);
@@ -133,7 +133,7 @@ TEST(HostileIntake, AnAgentRegistersNobodyWhoMayNotOrWhoSaysNotWhatAndLetsNobody
   refused(405, "PUT", "/v1/jobs", agent.token, job);
   EXPECT_NE(agent.metrics().find("runfold_agent_jobs 2\n"), std::string::npos) << agent.metrics();
 
-  for (const Job* one : {&good, &other}) {
+  for (const IntakeJob* one : {&good, &other}) {
     EXPECT_EQ(agent.post("/v1/job/log", one->token, R"({"level":"info","message":"unharmed"})").status, 202U);
     EXPECT_EQ(agent.post("/v1/events", one->token, R"({"completed":{"result":"RUN_RESULT_SUCCESS"}})").status, 202U);
     const test::Told told = test::told_of(one->run_id);

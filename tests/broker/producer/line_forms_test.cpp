@@ -15,7 +15,7 @@ using test::ExecRun;
 /// Prints each further argument, and a newline.
 const std::string kPrint = R"(printf '%s\n' "$@")";
 
-struct Said {
+struct Line {
   std::string text;
   v1::Severity severity;
   /// Absent: the text is.
@@ -23,19 +23,19 @@ struct Said {
   std::string detail_json = {};
 };
 
-ExecRun print(const std::string& script, const std::vector<Said>& said) {
+ExecRun print(const std::string& script, const std::vector<Line>& said) {
   std::vector<std::string> command{"/bin/sh", "-c", script, "sh"};
-  for (const Said& one : said) command.push_back(one.text);
+  for (const Line& one : said) command.push_back(one.text);
   return ExecRun({"--debug", "always"}, command);
 }
 
-std::string whole(const std::vector<Said>& said) {
+std::string whole(const std::vector<Line>& said) {
   std::string out;
-  for (const Said& one : said) out += one.text + "\n";
+  for (const Line& one : said) out += one.text + "\n";
   return out;
 }
 
-void expect_recorded(const std::vector<Said>& said) {
+void expect_recorded(const std::vector<Line>& said) {
   const ExecRun run = print(kPrint + " >&2", said);
   EXPECT_EQ(run.exit_code, 0);
   EXPECT_EQ(run.err, whole(said)) << "it passes through as it is";
@@ -131,7 +131,7 @@ TEST(LineFormsOnKafka, AStackTraceIsOneErrorAndItsNeighboursStayByThemselves) {
 }
 
 TEST(LineFormsOnKafka, StdoutIsTakenForDataWhateverItsLinesLookLike) {
-  const std::vector<Said> said{{"2026-05-16 14:32:11 UTC [ERROR] five", v1::SEVERITY_INFO},
+  const std::vector<Line> said{{"2026-05-16 14:32:11 UTC [ERROR] five", v1::SEVERITY_INFO},
                                {R"({"level":"error","message":"no route"})", v1::SEVERITY_INFO},
                                {"Traceback (most recent call last):", v1::SEVERITY_INFO},
                                {"  File \"a.py\", line 3, in <module>", v1::SEVERITY_INFO},

@@ -11,6 +11,9 @@
 
 namespace runfold::test {
 
+/// The command under test.
+inline const std::string kRunfold = RUNFOLD_BINARY_DIR "/runfold";
+
 /// Properties of a client of the Kafka at `servers`.
 inline kafka::Properties kafka_at(const std::string& servers) {
   kafka::Properties out;
@@ -20,7 +23,7 @@ inline kafka::Properties kafka_at(const std::string& servers) {
 
 /// Has `runfold topics create` make what is missing there.
 inline void create_topics(const std::string& servers) {
-  Program create({RUNFOLD_BINARY_DIR "/runfold", "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
+  Program create({kRunfold, "topics", "create", "--bootstrap-servers", servers, "--replication", "1"});
   const auto end = create.wait();
   ASSERT_TRUE(end.has_value()) << create.err();
   ASSERT_EQ(end->exit_code, 0) << create.err();

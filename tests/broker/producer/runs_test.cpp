@@ -3,6 +3,7 @@
 #include "tests/broker/producer/on_kafka.hpp"
 #include "tests/support/broker.hpp"
 #include "tests/support/kafka_member.hpp"
+#include "tests/support/wait_until.hpp"
 #include "transport/kafka/topics.hpp"
 
 #include <gtest/gtest.h>
@@ -20,9 +21,8 @@ namespace {
 using kafka::test::Member;
 using kafka::test::Received;
 using test::broker_address;
+using test::kPatience;
 using test::unique_name;
-
-constexpr std::chrono::seconds kPatience{60};
 
 /// Two topics of this test's own, and a producer of them.
 struct Topics {

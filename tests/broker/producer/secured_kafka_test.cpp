@@ -25,12 +25,11 @@ namespace {
 
 using test::Arrived;
 using test::Certificate;
+using test::kRunfold;
 using test::Program;
 using test::SecretFinder;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr const char* kRunfold = RUNFOLD_BINARY_DIR "/runfold";
 
 /// A broker that serves nothing but SASL PLAIN over TLS, with a certificate that an authority of its own has signed.
 struct SecuredBroker {

@@ -132,8 +132,8 @@ std::int64_t in_ms(std::chrono::system_clock::time_point time) {
 }
 
 /// What stands in the topics of a run, which did not begin before `since`.
-struct Told {
-  Told(const std::string& run_id, std::chrono::system_clock::time_point since) {
+struct StormTold {
+  StormTold(const std::string& run_id, std::chrono::system_clock::time_point since) {
     const kafka::Properties properties = test::kafka_at(broker_address());
     const std::vector<std::string> topics{"runfold.events", "runfold.logs"};
     const auto ranges = kafka::find_ranges(properties, topics, {.from_ms = in_ms(since), .to_ms = std::nullopt}, kPatience).value();
@@ -211,7 +211,7 @@ TEST(Storm, GigabytesOfOutputPassThroughWholeInBoundedMemoryAndWhatIsNotRecorded
   EXPECT_TRUE(err.whole()) << err.bad();
   EXPECT_TRUE(err.rest().starts_with("2026-05-16 14:32:11 UTC [ERROR] the last words\n")) << err.rest();
 
-  const Told told(run_id, began);
+  const StormTold told(run_id, began);
   EXPECT_EQ(told.end.result(), v1::RUN_RESULT_FAILURE);
   EXPECT_EQ(told.end.exit_code(), 7);
   ASSERT_EQ(told.end.totals_size(), 2);

@@ -19,7 +19,7 @@
 namespace runfold::agent {
 namespace {
 
-using test::wait_until;
+using runfold::test::wait_until;
 
 /// A capture between two pipes, and what it recorded.
 class CaptureTest : public ::testing::Test {

@@ -16,7 +16,7 @@
 namespace runfold::agent {
 namespace {
 
-using test::wait_until;
+using runfold::test::wait_until;
 
 /// Keeps what a test does to the signal mask from the next one.
 class ChildTest : public ::testing::Test {

@@ -504,7 +504,7 @@ TEST_F(ExecTest, WithASpoolItSaysWhatKafkaRefusedOfEarlierRuns) {
 
   options_.make_client = kafka_.factory();
   kafka_.judge_by([](const FakeKafka::Record& record) -> std::optional<kafka::Error> {
-    if (record.key == "run-1") return test::trouble(kafka::Errc::kTooLarge, "too large");
+    if (record.key == "run-1") return runfold::test::trouble(kafka::Errc::kTooLarge, "too large");
     return std::nullopt;
   });
   options_.run.run_id = "run-2";

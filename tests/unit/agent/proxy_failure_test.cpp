@@ -18,11 +18,11 @@ using test::ProxyRig;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-const std::string kGet = "GET /a?token=s3cret HTTP/1.1\r\nHost: proxy\r\n\r\n";
+const std::string kSecretGet = "GET /a?token=s3cret HTTP/1.1\r\nHost: proxy\r\n\r\n";
 
 /// A call that got as far as the upstream.
 struct Call {
-  explicit Call(const std::string& request = kGet, ProxyOptions options = {})
+  explicit Call(const std::string& request = kSecretGet, ProxyOptions options = {})
       : proxy(listener.url(""), std::move(options)), client(proxy.connect()), upstream(reached_by(request)) {
     const std::size_t head = upstream.until("\r\n\r\n");
     EXPECT_NE(head, std::string::npos);
@@ -119,7 +119,7 @@ TEST(ProxyFailure, TheClientsConnectionOutlivesAFailedCall) {
   Call call("POST /a HTTP/1.1\r\nHost: proxy\r\nContent-Length: 0\r\n\r\n");
   call.upstream.close();
   EXPECT_EQ(call.client.response().status, 502);
-  call.client.send(kGet);
+  call.client.send(kSecretGet);
   RawSocket again = call.listener.accept();
   EXPECT_NE(again.until("\r\n\r\n"), std::string::npos);
   again.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -129,7 +129,7 @@ TEST(ProxyFailure, TheClientsConnectionOutlivesAFailedCall) {
 TEST(ProxyFailure, AnUpstreamThatNeverAnswersIsATimeout) {
   ProxyOptions options;
   options.limits.response_time = 50ms;
-  Call call(kGet, options);
+  Call call(kSecretGet, options);
   EXPECT_EQ(call.client.response().status, 504);
   EXPECT_THAT(call.record().api_call().transport_error(), HasSubstr("gave no response within 50 ms"));
 }
@@ -140,7 +140,7 @@ TEST(ProxyFailure, AnUpstreamThatDoesNotAgreeOnTlsIsATimeout) {
   options.limits.connect_time = 50ms;
   ProxyRig proxy("https://" + silent.text(), options);
   RawSocket client = proxy.connect();
-  client.send(kGet);
+  client.send(kSecretGet);
   EXPECT_EQ(client.response().status, 504);
   ASSERT_EQ(proxy.logs(1).size(), 1U);
   EXPECT_THAT(proxy.logs()[0].api_call().transport_error(), HasSubstr("agreeing on TLS"));
@@ -149,7 +149,7 @@ TEST(ProxyFailure, AnUpstreamThatDoesNotAgreeOnTlsIsATimeout) {
 TEST(ProxyFailure, ATransferThatStandsStillIsCut) {
   ProxyOptions options;
   options.limits.stall_time = 300ms;
-  Call call(kGet, options);
+  Call call(kSecretGet, options);
   call.upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
   EXPECT_EQ(call.client.response().status, 0);
   EXPECT_THAT(call.record().api_call().transport_error(), HasSubstr("Nothing moved for 300 ms"));
@@ -160,7 +160,7 @@ TEST(ProxyFailure, ASlowTransferLivesLongerThanAnyOfItsWaits) {
   ProxyOptions options;
   options.limits.stall_time = 1s;
   options.limits.response_time = 1s;
-  Call call(kGet, options);
+  Call call(kSecretGet, options);
   call.upstream.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   const auto until = std::chrono::steady_clock::now() + 1500ms;
   const std::string byte = "1\r\nx\r\n";
@@ -241,7 +241,7 @@ TEST(ProxyFailure, AnIdleConnectionGivesItsPlaceToANewOne) {
   RawSocket idle = proxy.connect();
   RawSocket busy = proxy.connect();
   EXPECT_TRUE(idle.is_ended());
-  busy.send(kGet);
+  busy.send(kSecretGet);
   RawSocket accepted = upstream.accept();
   accepted.send("HTTP/1.1 204 No Content\r\n\r\n");
   EXPECT_EQ(busy.response().status, 204);

@@ -16,6 +16,8 @@
 
 namespace runfold::agent::test {
 
+inline const std::string kGet = "GET /a HTTP/1.1\r\nHost: proxy\r\n\r\n";
+
 class ProxyRig {
  public:
   explicit ProxyRig(const std::string& upstream, ProxyOptions options = {}) {

@@ -12,11 +12,11 @@ namespace {
 
 using runfold::test::RawListener;
 using runfold::test::RawSocket;
+using test::kGet;
 using test::ProxyRig;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kGet = "GET /a HTTP/1.1\r\nHost: proxy\r\n\r\n";
 const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 class ProxyStreamTest : public ::testing::Test {

@@ -14,10 +14,9 @@ using runfold::test::make_certificate;
 using runfold::test::PemFile;
 using runfold::test::RawSocket;
 using runfold::test::TlsServer;
+using test::kGet;
 using test::ProxyRig;
 using testing::HasSubstr;
-
-const std::string kGet = "GET /a HTTP/1.1\r\nHost: proxy\r\n\r\n";
 
 ProxyOptions trusting(const PemFile& file) {
   ProxyOptions options;

@@ -26,7 +26,7 @@
 namespace runfold::agent {
 namespace {
 
-using test::wait_until;
+using runfold::test::wait_until;
 
 /// With Kafka in memory: only what is recorded goes through us.
 ExecOptions shell(const std::string& script) {

@@ -43,7 +43,7 @@ void operator delete[](void* at, std::size_t) noexcept {
 namespace runfold::delivery {
 namespace {
 
-constexpr std::size_t kLimit = 4096;
+constexpr std::size_t kRecordLimit = 4096;
 
 TEST(Emitting, AllocatesNothingForARecordThatFits) {
   Ring ring(1 << 20);
@@ -63,13 +63,13 @@ TEST(Emitting, AllocatesNothingForARecordThatFits) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_FALSE(redact::redacted(redactor, event));
     ASSERT_FALSE(redact::redacted(redactor, record));
-    ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1, .traceparent = traceparent}, kLimit).dropped);
-    ASSERT_FALSE(queue_log(ring, run, record, 1, kLimit).dropped);
-    ASSERT_FALSE(queue_log(ring, run, {.message = "a text that is too long for the small string"}, kLimit).dropped);
+    ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1, .traceparent = traceparent}, kRecordLimit).dropped);
+    ASSERT_FALSE(queue_log(ring, run, record, 1, kRecordLimit).dropped);
+    ASSERT_FALSE(queue_log(ring, run, {.message = "a text that is too long for the small string"}, kRecordLimit).dropped);
   }
   EXPECT_EQ(allocations, 0U);
   event.mutable_progress()->set_message("\xff");
-  ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1}, kLimit).dropped);
+  ASSERT_FALSE(queue_event(ring, run, event, {.occurred_at_ns = 1}, kRecordLimit).dropped);
   EXPECT_GT(allocations, 0U) << "making it fit allocates, and this test would see it";
 }
 

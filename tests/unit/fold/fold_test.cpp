@@ -11,10 +11,10 @@ namespace runfold::collector {
 namespace {
 
 using test::Folding;
+using test::kNoBound;
+using test::kSecond;
 using test::Telling;
 using ::testing::ElementsAre;
-
-constexpr TimeNs kSecond = 1'000'000'000;
 
 TEST(Counts, ARunIsActiveFromItsFirstEventToItsEnd) {
   Folding f;
@@ -269,8 +269,6 @@ void three_runs(Folding& f) {
 bool knows(const Folding& f, const std::string& run_id) {
   return f.fold.knows_run({run_id, 1});
 }
-
-constexpr std::size_t kNoBound = 1'000'000'000;
 
 TEST(Fold, FinishedRunsLeaveOnceCommittedThenTheLongestUnheardOf) {
   Folding f;

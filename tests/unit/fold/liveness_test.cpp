@@ -10,11 +10,11 @@ namespace runfold::collector {
 namespace {
 
 using test::Folding;
+using test::kNoBound;
+using test::kSecond;
 using test::Telling;
 using namespace std::chrono_literals;
 
-constexpr TimeNs kSecond = 1'000'000'000;
-constexpr std::size_t kNoBound = ~std::size_t{0};
 constexpr TimeNs kNow = 1'700'000'000 * kSecond;
 
 // The clock

@@ -10,9 +10,8 @@ namespace runfold::collector {
 namespace {
 
 using test::Folding;
+using test::kSecond;
 using test::Telling;
-
-constexpr TimeNs kSecond = 1'000'000'000;
 
 const RunLogsRow& row(Folding& f) {
   f.commit();

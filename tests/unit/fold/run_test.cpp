@@ -9,9 +9,8 @@ namespace runfold::collector {
 namespace {
 
 using test::Folding;
+using test::kSecond;
 using test::Telling;
-
-constexpr TimeNs kSecond = 1'000'000'000;
 
 TEST(Run, AWholeRunIsFoldedIntoOneSnapshot) {
   Folding f;

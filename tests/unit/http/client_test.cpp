@@ -54,7 +54,7 @@ bool read_request(RawSocket& socket) {
   return end != std::string::npos && !socket.take(end).empty();
 }
 
-Router echo_router() {
+Router telling_router() {
   Router router;
   auto echo = [](const Request& request) -> asio::awaitable<Response> {
     std::string said = request.method + " " + request.target + "\n";
@@ -66,7 +66,7 @@ Router echo_router() {
 }
 
 TEST(Client, SendsMethodTargetFieldsAndBody) {
-  HttpServer server(echo_router());
+  HttpServer server(telling_router());
   ClientRequest request{"POST", server.url("/a%2Fb?q=1#part"), {}, "the body"};
   request.fields.add("X-One", "1");
   request.fields.add("x-one", "2");
@@ -81,7 +81,7 @@ TEST(Client, SendsMethodTargetFieldsAndBody) {
 }
 
 TEST(Client, TurnsUserAndPasswordIntoBasicAuthorization) {
-  HttpServer server(echo_router());
+  HttpServer server(telling_router());
   EXPECT_THAT(send_blocking({"GET", "http://us%3Aer:pass@" + server.address() + "/"}, 20s).value().body,
               AllOf(HasSubstr("Authorization: Basic dXM6ZXI6cGFzcw=="), HasSubstr("Host: " + server.address() + "\n")));
   ClientRequest request{"GET", "http://user:pass@" + server.address() + "/"};
@@ -228,7 +228,7 @@ TEST(Client, TheDeadlineHoldsWhileTheServerDoesNotReadTheBody) {
 TEST(Client, ReadsARefusalThatComesWhileItStillSends) {
   ServerLimits limits;
   limits.body_bytes = 100;
-  HttpServer server(echo_router(), limits);
+  HttpServer server(telling_router(), limits);
   EXPECT_EQ(send_blocking({"POST", server.url("/"), {}, std::string(8 * 1024 * 1024, 'x')}, 20s).value().status, 413U);
 }
 
@@ -273,7 +273,7 @@ TEST(Client, ReusesAConnectionThatIsKeptAlive) {
 }
 
 TEST(Client, TakesARequestMadeInTheExpressionOfACoAwait) {
-  HttpServer server(echo_router());
+  HttpServer server(telling_router());
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     const auto client = Client::create(executor);
     const auto response =
@@ -403,7 +403,7 @@ TEST(Client, SeesThatAKeptConnectionWasClosedBeforeItSendsAPost) {
 }
 
 TEST(Client, AsksTheGuardAboutEachAddressAndConnectsToNoOther) {
-  HttpServer server(echo_router());
+  HttpServer server(telling_router());
   const std::string port = std::to_string(server.port());
   std::vector<std::string> asked;
   ClientOptions options;
@@ -428,7 +428,7 @@ TEST(Client, AsksTheGuardAboutEachAddressAndConnectsToNoOther) {
 }
 
 TEST(Client, SendsManyRequestsAtOnce) {
-  HttpServer server(echo_router());
+  HttpServer server(telling_router());
   asio::io_context context;
   const auto client = Client::create(context.get_executor());
   int right = 0;

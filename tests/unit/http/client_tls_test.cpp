@@ -26,7 +26,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-Result<Response> get(const std::string& url, const std::string& ca_file) {
+Result<Response> fetch(const std::string& url, const std::string& ca_file) {
   ClientOptions options;
   options.ca_file = ca_file;
   return send_blocking({"GET", url}, 20s, options);
@@ -36,17 +36,17 @@ TEST(ClientTls, TrustsAnAuthorityOfTheFileForTheNamesOfItsCertificate) {
   const auto certificate = test::make_certificate("DNS:localhost,IP:127.0.0.1");
   const PemFile file(certificate.certificate_pem);
   TlsServer server(certificate);
-  const auto by_name = get("https://localhost:" + server.port() + "/", file.path());
+  const auto by_name = fetch("https://localhost:" + server.port() + "/", file.path());
   ASSERT_TRUE(by_name) << by_name.error().message;
   EXPECT_EQ(by_name->body, "ok");
-  const auto by_address = get("https://127.0.0.1:" + server.port() + "/", file.path());
+  const auto by_address = fetch("https://127.0.0.1:" + server.port() + "/", file.path());
   ASSERT_TRUE(by_address) << by_address.error().message;
   EXPECT_THAT(server.server_names(), testing::ElementsAre("localhost", "none"));
 }
 
 TEST(ClientTls, RefusesAnAuthorityThatItDoesNotKnow) {
   TlsServer server(test::make_certificate("DNS:localhost"));
-  const auto response = get("https://user:secret@localhost:" + server.port() + "/", "");
+  const auto response = fetch("https://user:secret@localhost:" + server.port() + "/", "");
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTls);
   EXPECT_FALSE(response.error().retryable());
@@ -58,11 +58,11 @@ TEST(ClientTls, RefusesACertificateForAnotherName) {
   const auto certificate = test::make_certificate("DNS:other.example,IP:127.0.0.2");
   const PemFile file(certificate.certificate_pem);
   TlsServer server(certificate);
-  const auto by_name = get("https://localhost:" + server.port() + "/", file.path());
+  const auto by_name = fetch("https://localhost:" + server.port() + "/", file.path());
   ASSERT_FALSE(by_name);
   EXPECT_EQ(by_name.error().code, Errc::kTls);
   EXPECT_THAT(by_name.error().message, HasSubstr("hostname mismatch"));
-  const auto by_address = get("https://127.0.0.1:" + server.port() + "/", file.path());
+  const auto by_address = fetch("https://127.0.0.1:" + server.port() + "/", file.path());
   ASSERT_FALSE(by_address);
   EXPECT_THAT(by_address.error().message, HasSubstr("IP address mismatch"));
 }
@@ -72,7 +72,7 @@ TEST(ClientTls, RefusesACertificateOutOfItsTime) {
     const auto certificate = test::make_certificate("DNS:localhost", from_s);
     const PemFile file(certificate.certificate_pem);
     TlsServer server(certificate);
-    const auto response = get("https://localhost:" + server.port() + "/", file.path());
+    const auto response = fetch("https://localhost:" + server.port() + "/", file.path());
     ASSERT_FALSE(response);
     EXPECT_EQ(response.error().code, Errc::kTls);
     EXPECT_THAT(response.error().message, HasSubstr(from_s < 0 ? "expired" : "not yet valid"));
@@ -81,7 +81,7 @@ TEST(ClientTls, RefusesACertificateOutOfItsTime) {
 
 TEST(ClientTls, SaysThatAServerSpeaksNoTls) {
   test::HttpServer server{Router()};
-  const auto response = get("https://" + server.address() + "/", "");
+  const auto response = fetch("https://" + server.address() + "/", "");
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Errc::kTls);
 }
@@ -97,7 +97,7 @@ TEST(ClientTls, TheDeadlineHoldsInTheHandshake) {
 TEST(ClientTls, SaysWhichFileOfAuthoritiesCannotBeUsed) {
   const PemFile nonsense("no certificate");
   for (const std::string& file : {nonsense.path(), std::string("/nonexistent/ca.pem")}) {
-    const auto response = get("https://127.0.0.1:1/", file);
+    const auto response = fetch("https://127.0.0.1:1/", file);
     ASSERT_FALSE(response);
     EXPECT_EQ(response.error().code, Errc::kInvalid);
     EXPECT_THAT(response.error().message, HasSubstr(file));
@@ -131,7 +131,7 @@ TEST(ClientTls, TakesTheEndOfABodyOnlyFromAPoliteEnd) {
   const PemFile file(certificate.certificate_pem);
   for (const bool polite : {true, false}) {
     TlsServer server(certificate, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it?", false, polite);
-    const auto response = get("https://localhost:" + server.port() + "/", file.path());
+    const auto response = fetch("https://localhost:" + server.port() + "/", file.path());
     ASSERT_EQ(response.has_value(), polite);
     if (!polite) {
       EXPECT_EQ(response.error().code, Errc::kBroken);

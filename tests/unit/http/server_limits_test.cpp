@@ -5,6 +5,7 @@
 #include "tests/support/http_server.hpp"
 #include "tests/support/raw_socket.hpp"
 #include "tests/support/wait_until.hpp"
+#include "tests/unit/http/echo.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,27 +18,18 @@ namespace runfold::http {
 namespace {
 
 namespace asio = boost::asio;
+using test::echo;
+using test::echo_router;
 using test::Gate;
+using test::get;
 using test::HttpServer;
 using test::RawSocket;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 
-asio::awaitable<Response> echo(const Request& request) {
-  co_return Response::text(request.body);
-}
-
-Router echo_router() {
-  Router router;
-  router.add("GET", "/echo", {}, echo);
-  router.add("POST", "/echo", {}, echo);
-  return router;
-}
-
-std::string get(const std::string& target, const std::string& more = "") {
-  return "GET " + target + " HTTP/1.1\r\nHost: h\r\n" + more + "\r\n";
-}
+/// What echo says before a body.
+constexpr std::size_t kAsked = std::string_view("POST /echo ").size();
 
 /// Expects a problem document of that status, and the end of the connection.
 void expect_refused(RawSocket& client, int status, std::string_view detail = "") {
@@ -123,7 +115,7 @@ TEST(ServerLimits, BodiesLargerThanTheLimitAre413BeforeTheyAreRead) {
   HttpServer server(echo_router(), limits);
   RawSocket fits = RawSocket::connect(server.port());
   fits.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'x'));
-  EXPECT_EQ(fits.response().body.size(), 100U);
+  EXPECT_EQ(fits.response().body.size(), kAsked + 100);
   RawSocket announced = RawSocket::connect(server.port());
   announced.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n");
   expect_refused(announced, 413, "100 bytes");
@@ -151,10 +143,10 @@ TEST(ServerLimits, BodiesThatComeAtOnceAreBoundedTogetherAndSmallOnesAreAlwaysTa
   bool first = false;
   ASSERT_TRUE(runfold::test::wait_until([&] { return (first = slow.is_readable(1)) || greedy.is_readable(1); }));
   expect_refused(first ? slow : greedy, 503, "try again");
-  EXPECT_EQ(begin(16'384, 16'384).response().body.size(), 16'384U);
+  EXPECT_EQ(begin(16'384, 16'384).response().body.size(), kAsked + 16'384);
   RawSocket& other = first ? greedy : slow;
   other.send("x");
-  EXPECT_EQ(other.response().body.size(), 90'000U);
+  EXPECT_EQ(other.response().body.size(), kAsked + 90'000);
   EXPECT_EQ(begin(500'000, 500'000).response().status, 200) << "what was answered and what was refused is let go";
 }
 
@@ -203,7 +195,7 @@ TEST(ServerLimits, WhatTheHeadAloneRefusesIsAnsweredWithoutTheBody) {
   RawSocket whole = client(guarded + "Content-Length: 4\r\n\r\nbody");
   EXPECT_EQ(whole.response().status, 401);
   whole.send(guarded + "Key: right\r\nContent-Length: 4\r\n\r\nbody");
-  EXPECT_EQ(whole.response().body, "body");
+  EXPECT_EQ(whole.response().body, "POST /guarded/mine body");
 }
 
 TEST(ServerLimits, AnEndlessChunkLineIsRefused) {

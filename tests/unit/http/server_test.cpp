@@ -4,6 +4,7 @@
 #include "tests/support/gate.hpp"
 #include "tests/support/http_server.hpp"
 #include "tests/support/raw_socket.hpp"
+#include "tests/unit/http/echo.hpp"
 #include "transport/http/client.hpp"
 
 #include <gmock/gmock.h>
@@ -19,27 +20,14 @@ namespace runfold::http {
 namespace {
 
 namespace asio = boost::asio;
+using test::echo_router;
 using test::Gate;
+using test::get;
 using test::HttpServer;
 using test::RawSocket;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
-
-asio::awaitable<Response> echo(const Request& request) {
-  co_return Response::text(request.method + " " + request.path + " " + request.body);
-}
-
-Router echo_router() {
-  Router router;
-  router.add("GET", "/echo", {}, echo);
-  router.add("POST", "/echo", {}, echo);
-  return router;
-}
-
-std::string get(const std::string& target, const std::string& more = "") {
-  return "GET " + target + " HTTP/1.1\r\nHost: h\r\n" + more + "\r\n";
-}
 
 TEST(Server, AnswersARequestAndKeepsTheConnectionForTheNext) {
   HttpServer server(echo_router());

@@ -13,8 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const TopicPartition kFirst{"letters", 0};
-const TopicPartition kSecond{"letters", 1};
+const TopicPartition kMany{"letters", 0};
+const TopicPartition kFew{"letters", 1};
 
 Properties at(const EmbeddedBroker& broker) {
   Properties properties = embedded_properties();
@@ -30,8 +30,8 @@ std::vector<Range> ranges_of(const Properties& properties, const std::string& to
 
 TEST(Ranges, AreReadToWhereTheyEndedWhateverIsWrittenMeanwhile) {
   const auto broker = start_broker("letters", 2);
-  write_records(broker->bootstrap_servers(), kFirst, 300);
-  write_records(broker->bootstrap_servers(), kSecond, 20);
+  write_records(broker->bootstrap_servers(), kMany, 300);
+  write_records(broker->bootstrap_servers(), kFew, 20);
   const Properties properties = at(*broker);
   const auto ranges = ranges_of(properties, "letters");
   ASSERT_EQ(ranges.size(), 2U);
@@ -44,23 +44,23 @@ TEST(Ranges, AreReadToWhereTheyEndedWhateverIsWrittenMeanwhile) {
       properties, ranges,
       [&](const Message& message) {
         const InRecord& record = message.record();
-        if (read.empty()) write_records(broker->bootstrap_servers(), kSecond, 100, 20);
+        if (read.empty()) write_records(broker->bootstrap_servers(), kFew, 100, 20);
         read[{std::string(record.topic), record.partition}].push_back(record.offset);
         return true;
       },
       kPatience);
   ASSERT_TRUE(done.has_value()) << done.error().message;
-  EXPECT_EQ(read[kFirst], offsets_from(0, 300));
-  EXPECT_EQ(read[kSecond], offsets_from(0, 20));
+  EXPECT_EQ(read[kMany], offsets_from(0, 300));
+  EXPECT_EQ(read[kFew], offsets_from(0, 20));
 }
 
 TEST(Ranges, BeginAndEndInTheMiddleOfAPartition) {
   const auto broker = start_broker("letters", 2);
-  write_records(broker->bootstrap_servers(), kFirst, 100);
-  write_records(broker->bootstrap_servers(), kSecond, 100);
+  write_records(broker->bootstrap_servers(), kMany, 100);
+  write_records(broker->bootstrap_servers(), kFew, 100);
   std::vector<std::int64_t> read;
   const auto done = read_ranges(
-      at(*broker), {{kFirst, 40, 43}, {kSecond, 7, 7}},
+      at(*broker), {{kMany, 40, 43}, {kFew, 7, 7}},
       [&](const Message& message) {
         read.push_back(message.record().offset);
         return true;
@@ -72,15 +72,15 @@ TEST(Ranges, BeginAndEndInTheMiddleOfAPartition) {
 
 TEST(Ranges, AConsumerOfThemTellsOfEachEndOnceAlsoWhenItIsPausedAndMovedMeanwhile) {
   const auto broker = start_broker("letters", 2);
-  write_records(broker->bootstrap_servers(), kFirst, 200);
-  write_records(broker->bootstrap_servers(), kSecond, 200);
+  write_records(broker->bootstrap_servers(), kMany, 200);
+  write_records(broker->bootstrap_servers(), kFew, 200);
   boost::asio::io_context io;
   std::vector<TopicPartition> ends;
   std::vector<TopicPartition> revoked;
   ConsumerEvents events;
   events.on_assign = [](std::span<const TopicPartition> given) {
     EXPECT_EQ(given.size(), 2U);
-    return std::vector<StartOffset>{{kSecond, 190}};
+    return std::vector<StartOffset>{{kFew, 190}};
   };
   events.on_end = [&](const TopicPartition& ended) { ends.push_back(ended); };
   events.on_revoke = [&](std::span<const TopicPartition> taken, bool lost) {
@@ -88,8 +88,7 @@ TEST(Ranges, AConsumerOfThemTellsOfEachEndOnceAlsoWhenItIsPausedAndMovedMeanwhil
     revoked.assign(taken.begin(), taken.end());
   };
   auto consumer = std::move(
-      Consumer::create_of_ranges(io.get_executor(), at(*broker), "nobody", {{kFirst, 10, 150}, {kSecond, 0, 200}}, std::move(events))
-          .value());
+      Consumer::create_of_ranges(io.get_executor(), at(*broker), "nobody", {{kMany, 10, 150}, {kFew, 0, 200}}, std::move(events)).value());
   std::map<TopicPartition, std::vector<std::int64_t>> read;
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   const auto turn = [&] {
@@ -110,8 +109,8 @@ TEST(Ranges, AConsumerOfThemTellsOfEachEndOnceAlsoWhenItIsPausedAndMovedMeanwhil
     turn();
   }
   EXPECT_EQ(ends.size(), 2U);
-  EXPECT_EQ(read[kFirst], offsets_from(10, 140));
-  EXPECT_EQ(read[kSecond], offsets_from(190, 10));
+  EXPECT_EQ(read[kMany], offsets_from(10, 140));
+  EXPECT_EQ(read[kFew], offsets_from(190, 10));
   // Paused and resumed, the ended ones stay ended, and nobody hears of it again.
   consumer->pause();
   consumer->resume();
@@ -119,7 +118,7 @@ TEST(Ranges, AConsumerOfThemTellsOfEachEndOnceAlsoWhenItIsPausedAndMovedMeanwhil
   EXPECT_FALSE(consumer->poll());
   EXPECT_EQ(ends.size(), 2U);
   consumer->close(std::chrono::seconds(5));
-  EXPECT_THAT(revoked, ElementsAre(kFirst, kSecond));
+  EXPECT_THAT(revoked, ElementsAre(kMany, kFew));
 }
 
 TEST(Ranges, ATopicThatIsNotThereIsSaidByName) {

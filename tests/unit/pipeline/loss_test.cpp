@@ -11,7 +11,6 @@ namespace {
 
 using runfold::test::wait_until;
 
-const StoreError kBusyStore{StoreErrc::kBusy, "the database is locked by another process"};
 const kafka::Error kGone{kafka::Errc::kOutOfRange, "the offset is not there"};
 
 /// There is one loss, of the events topic, and it came in the transaction that skips what was lost.

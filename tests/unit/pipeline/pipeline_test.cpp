@@ -17,8 +17,6 @@ bool folded_all(Rig& rig) {
   return lags.size() == 3 && std::ranges::all_of(lags, [](const auto& lag) { return lag.second == 0; });
 }
 
-const StoreError kBusyStore{StoreErrc::kBusy, "the database is locked by another process"};
-
 TEST(Pipeline, RecordsAreCommittedWithTheOffsetsBehindThem) {
   Rig rig;
   rig.started("run-1", 1);

@@ -245,23 +245,23 @@ class Migrations : public testing::Test {
 };
 
 TEST_F(Migrations, EachStepRunsOnceInOrder) {
-  constexpr const char* kFirst = "CREATE TABLE steps (n INTEGER); INSERT INTO steps VALUES (1)";
-  constexpr const char* kSecond = "INSERT INTO steps VALUES (2)";
-  constexpr const char* kThird = "INSERT INTO steps VALUES (3)";
+  constexpr const char* kStep1 = "CREATE TABLE steps (n INTEGER); INSERT INTO steps VALUES (1)";
+  constexpr const char* kStep2 = "INSERT INTO steps VALUES (2)";
+  constexpr const char* kStep3 = "INSERT INTO steps VALUES (3)";
   const auto connection = open();
-  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kFirst}).has_value());
-  EXPECT_EQ(sqlite::verify_schema(*connection, std::array{kFirst, kSecond}).error().code, StoreErrc::kInvalid);
-  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kFirst, kSecond, kThird}).has_value());
-  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kFirst, kSecond, kThird}).has_value());
-  EXPECT_TRUE(sqlite::verify_schema(*connection, std::array{kFirst, kSecond, kThird}).has_value());
+  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kStep1}).has_value());
+  EXPECT_EQ(sqlite::verify_schema(*connection, std::array{kStep1, kStep2}).error().code, StoreErrc::kInvalid);
+  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kStep1, kStep2, kStep3}).has_value());
+  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kStep1, kStep2, kStep3}).has_value());
+  EXPECT_TRUE(sqlite::verify_schema(*connection, std::array{kStep1, kStep2, kStep3}).has_value());
   EXPECT_EQ(Bare(folder_ / "m.db").lines("SELECT n FROM steps ORDER BY rowid"), "1\n2\n3\n");
 }
 
 TEST_F(Migrations, AStepThatFailsLeavesTheFileAtItsVersion) {
-  constexpr const char* kFirst = "CREATE TABLE steps (n INTEGER)";
+  constexpr const char* kStep1 = "CREATE TABLE steps (n INTEGER)";
   const auto connection = open();
-  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kFirst}).has_value());
-  EXPECT_TRUE(sqlite::migrate(*connection, std::array{kFirst, "CREATE TABLE more (n INTEGER)", "not SQL"}).has_error());
+  ASSERT_TRUE(sqlite::migrate(*connection, std::array{kStep1}).has_value());
+  EXPECT_TRUE(sqlite::migrate(*connection, std::array{kStep1, "CREATE TABLE more (n INTEGER)", "not SQL"}).has_error());
   EXPECT_EQ(Bare(folder_ / "m.db").lines("PRAGMA user_version"), "1\n");
   EXPECT_EQ(Bare(folder_ / "m.db").lines("SELECT count(*) FROM sqlite_schema"), "1\n");
 }
