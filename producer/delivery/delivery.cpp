@@ -27,9 +27,9 @@ constexpr auto kNotClosing = std::numeric_limits<Clock::rep>::max();
 
 kafka::Result<std::shared_ptr<Delivery>> Delivery::start(const DeliverySettings& settings, ClientFactory make_client,
                                                          kafka::Producer::OnError on_trouble) {
-  redact::prepare();
   std::shared_ptr<Delivery> out(new Delivery(settings, std::move(make_client), std::move(on_trouble)));
   if (const auto opened = out->outbox_.open(); !opened) return opened.error();
+  redact::prepare();  // while the client connects
   // The connector's signals are not this thread's: it inherits a mask that blocks them all.
   sigset_t all;
   sigset_t before;

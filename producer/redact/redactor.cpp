@@ -81,14 +81,20 @@ std::string write_json(std::string_view text, std::vector<Span> spans) {
   return out;
 }
 
+std::shared_ptr<const Names> names_by(const Rules& rules) {
+  if (!rules.keys.empty() || !rules.kept_keys.empty()) return std::make_shared<const Names>(rules.keys, rules.kept_keys);
+  static const auto known = std::make_shared<const Names>(rules.keys, rules.kept_keys);
+  return known;
+}
+
 }  // namespace
 
-Redactor::Redactor(const Rules& rules) : names_(rules.keys, rules.kept_keys) {}
+Redactor::Redactor(const Rules& rules) : names_(names_by(rules)) {}
 
 Found Redactor::find(std::string_view text) const {
   Found found;
   if (text.empty()) return found;
-  find_by_names_and_patterns(text, names_, found);
+  find_by_names_and_patterns(text, *names_, found);
   if (!values_.empty()) values_.find(text, found);
   return found;
 }
@@ -136,7 +142,7 @@ std::size_t Redactor::whole_until(std::string_view text) const {
   // What is left may end within a secret that is whole in all of the text.
   for (int pass = 0; pass < kMaxPasses; ++pass) {
     Found by_looks;
-    find_by_names_and_patterns(text, names_, by_looks);
+    find_by_names_and_patterns(text, *names_, by_looks);
     if (by_looks.open_at < cut && by_looks.open_at >= least) cut = by_looks.open_at;
     for (const auto [begin, end] : by_value.spans) {
       if (begin < cut && cut < end) cut = begin;

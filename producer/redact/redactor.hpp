@@ -7,6 +7,7 @@
 #include "producer/redact/values.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,7 +57,8 @@ class Redactor {
  private:
   [[nodiscard]] Found find(std::string_view text) const;
 
-  Names names_;
+  /// Never null; of those without rules all have the same.
+  std::shared_ptr<const Names> names_;
   Values values_;
 };
 
