@@ -65,28 +65,31 @@ std::uint32_t nanoseconds_since(Clock::time_point before) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>((Clock::now() - before).count(), UINT32_MAX));
 }
 
-/// Arithmetic that takes as long as Run::emit commonly does, and touches no memory: what becomes of its time is the machine's doing.
+/// Eighty small functions one after another, which take about as long as Run::emit and share no memory with anybody. What becomes of
+/// their time is the machine's doing: code that was not run for a while is slow in itself.
 class Floor {
  public:
-  Floor() {
-    constexpr std::uint32_t kAsLongNs = 150;
-    for (std::uint32_t median = 0; median < kAsLongNs; steps_ += 4) {
-      std::array<std::uint32_t, 101> times;
-      for (auto& time : times) time = take();
-      std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-      median = times[times.size() / 2];
-    }
-  }
   /// How long it took, in nanoseconds.
   std::uint32_t take() {
     const auto before = Clock::now();
-    for (std::uint32_t i = 0; i < steps_; ++i) number_ = number_ * 6364136223846793005U + 1442695040888963407U;
+    number_ = call(number_, std::make_index_sequence<80>());
     kept_.store(number_, std::memory_order_relaxed);
     return nanoseconds_since(before);
   }
 
  private:
-  std::uint32_t steps_ = 4;
+  template <std::size_t N>
+  [[gnu::noinline]] static std::uint64_t one(std::uint64_t number) {
+    if (number == N) return 0;
+    number = number * 6364136223846793005U + N;
+    return number == N + 1 ? N : number;
+  }
+  template <std::size_t... N>
+  static std::uint64_t call(std::uint64_t number, std::index_sequence<N...>) {
+    ((number = one<N>(number)), ...);
+    return number;
+  }
+
   std::uint64_t number_ = 1;
   std::atomic<std::uint64_t> kept_{0};
 };
