@@ -122,10 +122,12 @@ Result<void> Properties::set_pair(std::string_view name_and_value) {
 bool Properties::set_default(std::string_view name, std::string_view value) {
   if (values_.contains(name)) return true;
   ErrorText why{};
+  const std::string name_text(name);
+  const std::string value_text(value);
   thread_local const ConfHandle scratch{rd_kafka_conf_new()};  // to make one takes longer than ten trials
-  if (rd_kafka_conf_set(scratch.get(), std::string(name).c_str(), std::string(value).c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK) {
-    return false;
-  }
+  const auto tried = is_secret(name) ? try_on_scratch(name_text, value_text, why)
+                                     : rd_kafka_conf_set(scratch.get(), name_text.c_str(), value_text.c_str(), why.data(), why.size());
+  if (tried != RD_KAFKA_CONF_OK) return false;
   values_.emplace(name, value);
   return true;
 }
