@@ -7,8 +7,8 @@
 namespace runfold::delivery {
 namespace {
 
-constexpr std::chrono::seconds kFirstReturn{1};
-constexpr std::chrono::seconds kLastReturn{60};
+constexpr std::chrono::seconds kShortestWait{1};
+constexpr std::chrono::seconds kLongestWait{60};
 constexpr std::chrono::minutes kTellEvery{10};
 
 /// What a record takes beside its texts, at most.
@@ -56,7 +56,7 @@ std::uint64_t Spooling::file_bytes() const noexcept {
 
 void Spooling::fail(Attempt& attempt, const std::string& what, const DiskError& error) {
   attempt.refused = true;
-  attempt.retry_in = std::clamp(attempt.retry_in * 2, kFirstReturn, kLastReturn);
+  attempt.retry_in = std::clamp(attempt.retry_in * 2, kShortestWait, kLongestWait);
   attempt.retry_at = now_ + attempt.retry_in;
   if (attempt.told_at && now_ - *attempt.told_at < kTellEvery) return;
   attempt.told_at = now_;

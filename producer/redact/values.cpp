@@ -23,7 +23,7 @@ constexpr std::array<std::span<const Encoding>, 6> kWritten{
 
 constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
 
-std::string_view without_ends(std::string_view text) noexcept {
+std::string_view without_space_around(std::string_view text) noexcept {
   const std::size_t begin = text.find_first_not_of(kWhiteSpace);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
@@ -68,11 +68,11 @@ bool same(int got, char wanted, std::span<const Encoding> layers) noexcept {
 Result<> Values::add(std::string_view secret) {
   const std::lock_guard lock(mutex_);
   std::vector<std::string_view> lines;
-  std::string_view rest = without_ends(secret);
+  std::string_view rest = without_space_around(secret);
   const bool several = rest.find('\n') != std::string_view::npos;
   for (std::size_t number = 1;; ++number) {
     const std::size_t end = rest.find('\n');
-    const std::string_view line = without_ends(rest.substr(0, end));
+    const std::string_view line = without_space_around(rest.substr(0, end));
     if (!several || says_something(line)) {
       if (auto wrong = what_is_wrong(line)) {
         if (several) wrong->message = "has a line (" + std::to_string(number) + ") that " + wrong->message;
