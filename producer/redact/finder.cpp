@@ -24,17 +24,28 @@ Block load(const char* bytes) noexcept {
   return out;
 }
 
-/// A byte for each of the block's, not 0 where something may begin: what look_at() would look at, and sometimes more.
+/// A block of one byte, made of an immediate. As a constant in memory it would stand in a page of its own, which a thread that was
+/// interrupted has to wait for: half of what is_plain() took then.
+Block all(char byte) noexcept {
+  auto four = static_cast<std::uint32_t>(byte) * 0x01010101;
+  asm("" : "+r"(four));  // or else the compiler makes it that constant
+  const std::uint32_t __attribute__((vector_size(16))) out{four, four, four, four};
+  return reinterpret_cast<Block>(out);
+}
+
+/// Of a block, and those one and two bytes on: all bits where something may begin, which look_at() would look at, and sometimes elsewhere.
+[[gnu::always_inline]] inline Block beginnings(Block first, Block second, Block third) noexcept {
+  const Block small = all(0x20);
+  const Block r = all('r');
+  return (first == all('=')) | (first == all(':')) | ((first == all('-')) & (second == all('-'))) |
+         ((first == all('e')) & (second == all('y'))) | ((first == all('A')) & ((second == all('K')) | (second == all('S')))) |
+         (((first | small) == r) & ((second | small) == all('e')) & ((third | small) == r));
+}
+
 using Hits = std::array<std::uint64_t, 2>;
 
 Hits hits_in(const char* bytes) noexcept {
-  const Block first = load(bytes);
-  const Block second = load(bytes + 1);
-  const Block third = load(bytes + 2);
-  const auto lower = [](Block block) { return block | static_cast<std::uint8_t>(0x20); };
-  const auto hit = (first == '=') | (first == ':') | ((first == '-') & (second == '-')) | ((first == 'e') & (second == 'y')) |
-                   ((first == 'A') & ((second == 'K') | (second == 'S'))) |
-                   ((lower(first) == 'r') & (lower(second) == 'e') & (lower(third) == 'r'));
+  const Block hit = beginnings(load(bytes), load(bytes + 1), load(bytes + 2));
   Hits out;
   static_assert(sizeof out == sizeof hit);
   std::memcpy(out.data(), &hit, sizeof out);
@@ -73,7 +84,57 @@ std::size_t look_at(std::string_view text, std::size_t at, const Names& names, F
   }
 }
 
+/// The block without its first bytes, and zeros behind it.
+template <int kBytes>
+Block without_first(Block block) noexcept {
+  using Indices = std::uint8_t __attribute__((vector_size(16)));
+  Indices from;
+  for (int i = 0; i < 16; ++i) from[i] = static_cast<std::uint8_t>(i + kBytes);
+  return __builtin_shuffle(block, Block{}, from);
+}
+
+/// Whether all is ASCII and nothing begins, but for what the block's end cuts off.
+[[gnu::hot]] bool is_plain(Block block) noexcept {
+  const Block told = block | beginnings(block, without_first<1>(block), without_first<2>(block));
+  Hits out;
+  static_assert(sizeof out == sizeof told);
+  std::memcpy(out.data(), &told, sizeof out);
+  return ((out[0] | out[1]) & 0x8080808080808080) == 0;
+}
+
+/// Of at most kBlock bytes, with zeros behind it.
+Block load_short(std::string_view text) noexcept {
+  std::array<std::uint64_t, 2> words{};
+  auto* bytes = reinterpret_cast<char*>(words.data());
+  const auto copy = [&]<class Word>(Word) {
+    Word word;
+    std::memcpy(&word, text.data(), sizeof word);
+    std::memcpy(bytes, &word, sizeof word);
+    std::memcpy(&word, text.data() + text.size() - sizeof word, sizeof word);
+    std::memcpy(bytes + text.size() - sizeof word, &word, sizeof word);
+  };
+  if (text.size() >= 8) {
+    copy(std::uint64_t{});
+  } else if (text.size() >= 4) {
+    copy(std::uint32_t{});
+  } else if (text.size() >= 2) {
+    copy(std::uint16_t{});
+  } else if (text.size() == 1) {
+    bytes[0] = text[0];
+  }
+  return load(bytes);
+}
+
 }  // namespace
+
+[[gnu::hot]] bool is_plain(std::string_view text) noexcept {
+  if (text.size() < kBlock) return is_plain(load_short(text));
+  // Each block begins where the one before it was cut off.
+  for (std::size_t at = 0; at + kBlock < text.size(); at += kBlock - kLookAhead) {
+    if (!is_plain(load(text.data() + at))) return false;
+  }
+  return is_plain(load(text.data() + text.size() - kBlock));
+}
 
 void find_by_names_and_patterns(std::string_view text, const Names& names, Found& found) {
   constexpr std::size_t kWindow = kBlock + kLookAhead;

@@ -11,4 +11,7 @@ namespace runfold::redact {
 /// Most of a text is passed over 16 bytes at a time: only a few characters can be the beginning of something.
 void find_by_names_and_patterns(std::string_view text, const Names& names, Found& found);
 
+/// Whether a text is ASCII and nothing begins in it that find_by_names_and_patterns() would look at. A "no" says nothing.
+[[nodiscard]] bool is_plain(std::string_view text) noexcept;
+
 }  // namespace runfold::redact

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "producer/redact/error.hpp"
+#include "producer/redact/finder.hpp"
 #include "producer/redact/found.hpp"
 #include "producer/redact/names.hpp"
 #include "producer/redact/values.hpp"
@@ -44,6 +45,11 @@ class Redactor {
   [[nodiscard]] std::optional<std::string> replaced_in_json(std::string_view json) const;
   /// Whether it has any.
   [[nodiscard]] bool finds_in(std::string_view text) const;
+  /// Whether the texts are ASCII and certainly have none. A "no" says nothing: it is for the many texts with nothing in them.
+  template <class... Texts>
+  [[nodiscard]] bool is_plain(const Texts&... texts) const noexcept {
+    return values_.empty() && (redact::is_plain(texts) && ...);
+  }
   /// Whether a registered one stands in it.
   [[nodiscard]] bool holds_registered(std::string_view text) const;
 

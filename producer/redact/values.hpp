@@ -51,11 +51,11 @@ class Values {
     return (pairs_[pair / 64].load(std::memory_order_relaxed) >> (pair % 64) & 1) != 0;
   }
 
+  std::atomic<std::size_t> count_{0};
   /// By their first byte. A node stays as it is once it can be reached.
   std::array<std::atomic<const Node*>, 256> heads_{};
   /// A bit for each two bytes that a secret may begin with in a text, so that most of a text is passed over quickly.
   std::array<std::atomic<std::uint64_t>, 1024> pairs_{};
-  std::atomic<std::size_t> count_{0};
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<const Node>> nodes_;

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@ void expect_replaced(const Cases& cases) {
   for (const auto& [text, expected] : cases) {
     const std::string clean = redactor.replaced(text).value_or(text);
     EXPECT_EQ(clean, expected);
+    EXPECT_FALSE(redactor.is_plain(text)) << text;
     EXPECT_FALSE(redactor.replaced(clean).has_value()) << "done twice it changes again: " << clean;
     // Wherever it stands in the blocks that are looked at together.
     for (std::size_t before = 1; before <= 33; ++before) {
@@ -177,6 +180,39 @@ TEST(Patterns, WhatLooksAlikeStays) {
       "----- BEGIN PRIVATE KEY -----",
       "--------------------------------------------------",
   });
+}
+
+TEST(Plain, IsNoTextInWhichAnythingMayBegin) {
+  const Redactor redactor;
+  for (std::size_t size = 0; size <= 50; ++size) {
+    const std::string harmless(size, 'x');
+    EXPECT_TRUE(redactor.is_plain(harmless)) << size;
+    for (const std::string_view beginning : {"=", ":", "--", "ey", "AK", "AS", "rer", "RER", "reR", "\x80", "\xff"}) {
+      for (std::size_t at = 0; at + beginning.size() <= size; ++at) {
+        std::string text = harmless;
+        text.replace(at, beginning.size(), beginning);
+        ASSERT_FALSE(redactor.is_plain(text)) << beginning << " at " << at << " of " << size;
+      }
+    }
+  }
+  EXPECT_TRUE(redactor.is_plain("uploaded invoice 12345 of 98765 to the container, 2 relationships, 1 warning", "", "step-1"));
+  EXPECT_FALSE(redactor.is_plain("harmless", "a=b"));
+}
+
+TEST(Plain, IsAsciiWithoutSecrets) {
+  constexpr std::string_view kAlphabet = "eyAKSrREB -:=/@.tokn\"\\1\xc3";
+  const Redactor redactor;
+  std::mt19937 random(1);
+  int plain = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string text(random() % 40, ' ');
+    for (auto& c : text) c = random() % 2 == 0 ? 'x' : kAlphabet[random() % kAlphabet.size()];
+    if (!redactor.is_plain(text)) continue;
+    ++plain;
+    ASSERT_FALSE(redactor.finds_in(text)) << text;
+    ASSERT_EQ(text.find('\xc3'), std::string::npos);
+  }
+  EXPECT_GT(plain, 10'000);
 }
 
 TEST(Json, StaysOneValue) {
