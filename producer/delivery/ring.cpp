@@ -13,14 +13,23 @@
 namespace runfold::delivery {
 namespace {
 
-// A slot head is 0 until its record is committed; then it holds one of these marks and the payload's size. Everything the
-// reader leaves behind is zeroed, so a head never shows what an earlier lap wrote there.
-constexpr std::uint64_t kRecordMark = std::uint64_t{1} << 32;
-constexpr std::uint64_t kPaddingMark = std::uint64_t{1} << 33;
-constexpr std::uint64_t kSizeMask = 0xffffffff;
+// A slot head is 0 until its record is committed; then it holds the size of the record, that of the slot, and whether the slot is
+// no record but what was left of a lap. Everything the reader leaves behind is zeroed, so a head never shows what an earlier lap
+// wrote there.
+constexpr int kRecordBits = 32;
+constexpr std::uint64_t kRecordMask = (std::uint64_t{1} << kRecordBits) - 1;
+constexpr std::uint64_t kPaddingMark = std::uint64_t{1} << 63;
+
+constexpr std::uint64_t slot_head(std::size_t slot_bytes, std::size_t record_bytes) noexcept {
+  return static_cast<std::uint64_t>(slot_bytes) << kRecordBits | record_bytes;
+}
+constexpr std::size_t slot_bytes_of(std::uint64_t head) noexcept {
+  return static_cast<std::size_t>((head & ~kPaddingMark) >> kRecordBits);
+}
 
 constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kPrefetch = 512;
+/// Of the block: with less than this behind it a writer needs no news of the tail.
+constexpr std::size_t kTrustedPart = 16;
 
 }  // namespace
 
@@ -43,16 +52,21 @@ std::uint64_t& Ring::slot(std::uint64_t position) noexcept {
   return *reinterpret_cast<std::uint64_t*>(block_.get() + (position & (capacity_ - 1)));
 }
 
-Ring::Claim Ring::claim(std::size_t size, std::size_t up_to_bytes) noexcept {
+[[gnu::hot]] Ring::Claim Ring::claim(std::size_t size, std::size_t up_to_bytes) noexcept {
   assert(up_to_bytes <= bound_bytes_);
-  const std::size_t need = (size + kSlotHead + kAlign - 1) & ~(kAlign - 1);
+  const std::size_t need = slot_bytes(size);
   std::uint64_t head = head_.load(std::memory_order_relaxed);
   for (;;) {
     if (head & kClosedBit) return {.refusal = Refusal::kClosed};
-    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
     const std::size_t to_end = capacity_ - (head & (capacity_ - 1));
     const std::size_t padding = need > to_end ? to_end : 0;
-    const std::uint64_t used = head + padding + need - tail;
+    const std::uint64_t end = head + padding + need;
+    std::uint64_t tail = tail_seen_.load(std::memory_order_acquire);
+    if (end - tail > capacity_ / kTrustedPart) {
+      tail = tail_.load(std::memory_order_acquire);
+      tail_seen_.store(tail, std::memory_order_release);
+    }
+    const std::uint64_t used = end - tail;
     if (used > up_to_bytes) {
       // The tail may have passed a head read too early, which looks like a very full ring: trust only an unchanged head.
       const std::uint64_t again = head_.load(std::memory_order_relaxed);
@@ -60,24 +74,26 @@ Ring::Claim Ring::claim(std::size_t size, std::size_t up_to_bytes) noexcept {
       head = again;
       continue;
     }
-    if (!head_.compare_exchange_weak(head, head + padding + need, std::memory_order_seq_cst, std::memory_order_relaxed)) continue;
+    if (!head_.compare_exchange_weak(head, end, std::memory_order_seq_cst, std::memory_order_relaxed)) continue;
     records_.fetch_add(1, std::memory_order_relaxed);
     if (padding != 0) {
-      std::atomic_ref(slot(head)).store(kPaddingMark | padding, std::memory_order_release);
+      std::atomic_ref(slot(head)).store(kPaddingMark | slot_head(padding, 0), std::memory_order_release);
       head += padding;
     }
-    return {.data = reinterpret_cast<std::byte*>(&slot(head)) + kSlotHead, .used_bytes = static_cast<std::size_t>(used)};
+    return {
+        .data = reinterpret_cast<std::byte*>(&slot(head)) + kSlotHead, .used_bytes = static_cast<std::size_t>(used), .slot_bytes = need};
   }
 }
 
-void Ring::commit(const Claim& claim, std::size_t size) noexcept {
+[[gnu::hot]] void Ring::commit(const Claim& claim, std::size_t size) noexcept {
   auto& head = *reinterpret_cast<std::uint64_t*>(claim.data - kSlotHead);
-  std::atomic_ref(head).store(kRecordMark | size, std::memory_order_seq_cst);
-  // The next record is mostly as large, and its memory was last in the reader's hands: it is fetched while nobody waits for it.
+  std::atomic_ref(head).store(slot_head(claim.slot_bytes, size), std::memory_order_seq_cst);
+  // The next record is mostly as large, and its memory was last in the reader's hands: it is fetched while nobody waits for it. At the
+  // end of the block that is somebody else's, which does no harm.
   const std::byte* const end = claim.data + size;
-  const auto left = static_cast<std::size_t>(block_.get() + capacity_ - end);
-  const std::size_t ahead = std::min({size + kSlotHead + kCacheLine, kPrefetch, left});
-  for (std::size_t at = 0; at < ahead; at += kCacheLine) __builtin_prefetch(end + at, 1);
+  __builtin_prefetch(end, 1);
+  __builtin_prefetch(end + kCacheLine, 1);
+  __builtin_prefetch(end + 2 * kCacheLine, 1);
 }
 
 std::span<const std::byte> Ring::front() noexcept {
@@ -85,14 +101,13 @@ std::span<const std::byte> Ring::front() noexcept {
     std::uint64_t& head = slot(position_);
     const std::uint64_t mark = std::atomic_ref(head).load(std::memory_order_seq_cst);
     if (mark == 0) return {};
-    const auto size = static_cast<std::size_t>(mark & kSizeMask);
     if (mark & kPaddingMark) {
       std::atomic_ref(head).store(0, std::memory_order_relaxed);
-      position_ += size;
+      position_ += slot_bytes_of(mark);
       continue;
     }
-    front_bytes_ = (size + kSlotHead + kAlign - 1) & ~(kAlign - 1);
-    return {reinterpret_cast<const std::byte*>(&head) + kSlotHead, size};
+    front_bytes_ = slot_bytes_of(mark);
+    return {reinterpret_cast<const std::byte*>(&head) + kSlotHead, static_cast<std::size_t>(mark & kRecordMask)};
   }
 }
 

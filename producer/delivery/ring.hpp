@@ -26,13 +26,18 @@ class Ring {
     std::byte* data = nullptr;
     /// Bytes in use with this record, overhead included.
     std::size_t used_bytes = 0;
+    /// What the record may take of it, overhead included.
+    std::size_t slot_bytes = 0;
     Refusal refusal = Refusal::kNone;
   };
 
+  /// Behind each claim its writer may write so many bytes more, which nobody reads.
+  static constexpr std::size_t kSpareBytes = 8;
   /// Claims `size` bytes unless more than `up_to_bytes` would then be in use. A claim must be committed soon: the reader
   /// cannot pass it.
   [[nodiscard]] Claim claim(std::size_t size, std::size_t up_to_bytes) noexcept;
-  /// Makes a claimed record readable. Sequentially consistent, so that a writer can look for a sleeping reader afterwards.
+  /// Makes a claimed record readable, which may have become smaller than its claim. Sequentially consistent, so that a writer can look for
+  /// a sleeping reader afterwards.
   void commit(const Claim& claim, std::size_t size) noexcept;
 
   /// The oldest record, or empty when there is none to read. Valid until pop().
@@ -73,6 +78,9 @@ class Ring {
   [[nodiscard]] static std::unique_ptr<std::byte[], Unmap> map(std::size_t size);
 
   [[nodiscard]] std::uint64_t& slot(std::uint64_t position) noexcept;
+  [[nodiscard]] static constexpr std::size_t slot_bytes(std::size_t size) noexcept {
+    return (kSlotHead + size + kSpareBytes + kAlign - 1) & ~(kAlign - 1);
+  }
 
   std::size_t bound_bytes_;
   std::size_t capacity_;
@@ -80,6 +88,8 @@ class Ring {
 
   alignas(64) std::atomic<std::uint64_t> head_{0};
   std::atomic<std::uint64_t> records_{0};
+  /// Where tail_ stood when a writer last had to know: what the reader writes all the time is far from the writers.
+  std::atomic<std::uint64_t> tail_seen_{0};
   alignas(64) std::atomic<std::uint64_t> tail_{0};
   alignas(64) std::uint64_t position_ = 0;
   std::size_t front_bytes_ = 0;

@@ -42,9 +42,13 @@ class Sleeper {
   /// Thread: the sleeper's own.
   template <class HasWork>
   void sleep(Urgency least, Clock::time_point until, HasWork has_work) {
-    asleep_from_.store(static_cast<std::uint32_t>(least), std::memory_order_seq_cst);
+    // The others read this at each record, so it is written only to become something else. What is rare enough stays when the thread
+    // is up again: at most one bell is then rung for nothing.
+    if (asleep_from_.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(least)) {
+      asleep_from_.store(static_cast<std::uint32_t>(least), std::memory_order_seq_cst);
+    }
     if (!has_work()) wait_for_bell(until);
-    asleep_from_.store(0, std::memory_order_relaxed);
+    if (least < Urgency::kFilling) asleep_from_.store(0, std::memory_order_relaxed);
   }
 
  private:
