@@ -42,6 +42,8 @@ kafka::Result<std::shared_ptr<Delivery>> Delivery::start(const DeliverySettings&
 
 Delivery::Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble)
     : settings_(settings),
+      redactor_(*settings_.redactor),
+      takes_plain_(settings.record_bytes >= kPlainRecordBytes),
       ring_(settings.queue_bytes),
       outbox_({.topics = settings.topics,
                .in_flight_bytes = settings.queue_bytes,
@@ -61,42 +63,60 @@ Delivery::~Delivery() {
   close(std::chrono::milliseconds(0));
 }
 
-template <class Queue>
-bool Delivery::take(RunAccount& run, Channel channel, Queue queue) {
-  return settle(run, channel, run.finished.load(std::memory_order_acquire) ? Outcome{.dropped = Drop::kLate} : queue());
+[[gnu::hot]] bool Delivery::log(RunAccount& run, const LogView& record) {
+  const bool may_be_plain = takes_plain_ & record.detail_json.empty() & !run.finished.load(std::memory_order_acquire);
+  if (may_be_plain && is_plain(redactor_, record.message, record.step_id)) {
+    return settle(run, Channel::kLogs, queue_plain(ring_, run, record));
+  }
+  return queue_with_care(run, record);
+}
+
+[[gnu::hot]] bool Delivery::log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
+  const bool more = record.has_logged_at() || !record.raw().empty() || record.partial() || record.truncated() || record.has_api_call();
+  if (!more) {
+    return log(run, {.logged_at_ns = logged_at_ns,
+                     .severity = record.severity(),
+                     .stream = record.stream(),
+                     .message = record.message(),
+                     .step_id = record.step_id(),
+                     .detail_json = record.detail_json()});
+  }
+  return queue_with_care(run, record, logged_at_ns);
+}
+
+[[gnu::hot]] bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
+  const bool may_be_plain =
+      takes_plain_ & event.has_progress() & !event.has_occurred_at() & !event.has_trace() & !run.finished.load(std::memory_order_acquire);
+  if (may_be_plain && is_plain(redactor_, event.progress().message(), event.progress().step_id())) {
+    return settle(run, Channel::kEvents, queue_plain(ring_, run, event.progress(), defaults));
+  }
+  return queue_with_care(run, event, defaults);
 }
 
 // Redacted before they are made to fit: a cut could leave the beginning of a secret, which nobody would know.
-bool Delivery::log(RunAccount& run, const LogView& record) {
-  return take(run, Channel::kLogs, [&] {
-    const redact::Redactor& redactor = *settings_.redactor;
-    const auto message = redactor.replaced(record.message);
-    const auto step_id = redactor.replaced(record.step_id);
-    const auto detail_json = redactor.replaced_in_json(record.detail_json);
-    LogView clean = record;
-    if (message) clean.message = *message;
-    if (step_id) clean.step_id = *step_id;
-    if (detail_json) clean.detail_json = *detail_json;
-    return queue_log(ring_, run, clean, settings_.record_bytes);
-  });
+bool Delivery::queue_with_care(RunAccount& run, const LogView& record) {
+  if (run.finished.load(std::memory_order_acquire)) return refuse(run, Channel::kLogs, Drop::kLate);
+  const auto message = redactor_.replaced(record.message);
+  const auto step_id = redactor_.replaced(record.step_id);
+  const auto detail_json = redactor_.replaced_in_json(record.detail_json);
+  LogView clean = record;
+  if (message) clean.message = *message;
+  if (step_id) clean.step_id = *step_id;
+  if (detail_json) clean.detail_json = *detail_json;
+  return settle(run, Channel::kLogs, queue_log(ring_, run, clean, settings_.record_bytes));
 }
-bool Delivery::log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
-  return take(run, Channel::kLogs, [&] {
-    const auto clean = redact::redacted(*settings_.redactor, record);
-    return queue_log(ring_, run, clean ? *clean : record, logged_at_ns, settings_.record_bytes);
-  });
+bool Delivery::queue_with_care(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
+  if (run.finished.load(std::memory_order_acquire)) return refuse(run, Channel::kLogs, Drop::kLate);
+  const auto clean = redact::redacted(redactor_, record);
+  return settle(run, Channel::kLogs, queue_log(ring_, run, clean ? *clean : record, logged_at_ns, settings_.record_bytes));
 }
-bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
-  return take(run, Channel::kEvents, [&] {
-    const auto clean = redact::redacted(*settings_.redactor, event);
-    return queue_event(ring_, run, clean ? *clean : event, defaults, settings_.record_bytes);
-  });
+bool Delivery::queue_with_care(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
+  if (run.finished.load(std::memory_order_acquire)) return refuse(run, Channel::kEvents, Drop::kLate);
+  const auto clean = redact::redacted(redactor_, event);
+  return settle(run, Channel::kEvents, queue_event(ring_, run, clean ? *clean : event, defaults, settings_.record_bytes));
 }
 
-bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {
-  if (outcome.dropped == Drop::kQueueFull && ledger_.spool_refuses.load(std::memory_order_relaxed)) {
-    return refuse(run, channel, Drop::kSpoolFull);
-  }
+[[gnu::hot]] bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) {
   if (outcome.dropped) return refuse(run, channel, *outcome.dropped);
   const bool filling = outcome.used_bytes > settings_.queue_bytes / 4;
   sleeper_.wake(filling ? Urgency::kFilling : channel == Channel::kEvents ? Urgency::kEvent : Urgency::kRecord);
@@ -104,6 +124,7 @@ bool Delivery::settle(RunAccount& run, Channel channel, const Outcome& outcome) 
 }
 
 bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
+  if (reason == Drop::kQueueFull && ledger_.spool_refuses.load(std::memory_order_relaxed)) reason = Drop::kSpoolFull;
   run.refused.at(channel, reason).fetch_add(1, std::memory_order_relaxed);
   ledger_.refused.at(channel, reason).fetch_add(1, std::memory_order_release);
   return false;
@@ -111,7 +132,7 @@ bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
 
 bool Delivery::finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by) {
   if (run.finished.exchange(true, std::memory_order_acq_rel)) return settle(run, Channel::kEvents, {.dropped = Drop::kLate});
-  if (auto clean = redact::redacted(*settings_.redactor, completed)) completed = std::move(*clean);
+  if (auto clean = redact::redacted(redactor_, completed)) completed = std::move(*clean);
   // An end that is too large even when cut tells less, but it tells.
   if (!fit(completed, settings_.record_bytes)) completed.mutable_completed()->clear_error();
   dispatcher_.finish(run, std::move(completed), told_by);

@@ -86,12 +86,15 @@ class Delivery {
   Delivery(const DeliverySettings& settings, ClientFactory make_client, kafka::Producer::OnError on_trouble);
   void work();
   void tell_waiters() noexcept;
-  template <class Queue>
-  bool take(RunAccount& run, Channel channel, Queue queue);
+  bool queue_with_care(RunAccount& run, const LogView& record);
+  bool queue_with_care(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns);
+  bool queue_with_care(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults);
   bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
 
   // Each on cache lines of its own: emitting threads read the first two at each record, and the ledger is written at each answer.
   const DeliverySettings settings_;
+  const redact::Redactor& redactor_;
+  const bool takes_plain_;
   alignas(64) Sleeper sleeper_;
   alignas(64) Ledger ledger_;
   Ring ring_;

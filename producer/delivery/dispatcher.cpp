@@ -151,6 +151,7 @@ void Dispatcher::send_event(RunAccount& run, const Queued& event, const Now& now
   parcel.value.assign(run.identity_field);
   wire::append_varint_field(parcel.value, v1::SyncEvent::kSequenceFieldNumber, parcel.sequence);
   parcel.value.append(event.body);
+  parcel.value.append(event.trace_field);
   parcel.traceparent.assign(event.traceparent);
   parcel.tracestate.assign(event.tracestate);
   outbox_.send(std::move(parcel));
@@ -259,10 +260,6 @@ void Dispatcher::send_heartbeats(const Now& now) {
       v1::SyncEvent event;
       event.mutable_occurred_at()->set_seconds(wire::Timestamp(now.wall_ns).seconds);
       event.mutable_occurred_at()->set_nanos(wire::Timestamp(now.wall_ns).nanos);
-      if (!run.about.traceparent.empty()) {
-        event.mutable_trace()->set_traceparent(run.about.traceparent);
-        event.mutable_trace()->set_tracestate(run.about.tracestate);
-      }
       event.mutable_heartbeat();
       const std::string body = event.SerializeAsString();
       ledger_.made.fetch_add(1, std::memory_order_release);
@@ -272,7 +269,8 @@ void Dispatcher::send_heartbeats(const Now& now) {
                   .time_ns = now.wall_ns,
                   .traceparent = run.about.traceparent,
                   .tracestate = run.about.tracestate,
-                  .body = body},
+                  .body = body,
+                  .trace_field = run.event_trace_field},
                  now);
     }
     watch_heartbeat(run, now.steady + interval);

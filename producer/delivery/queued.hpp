@@ -3,6 +3,7 @@
 
 #include "producer/delivery/ring.hpp"
 #include "producer/delivery/run_account.hpp"
+#include "producer/redact/redactor.hpp"
 #include "runfold/v1/event.pb.h"
 #include "runfold/v1/log.pb.h"
 
@@ -32,6 +33,8 @@ struct Queued {
   std::string_view tracestate;
   /// A LogRecord, or a SyncEvent but for its identity and sequence, in wire format.
   std::string_view body;
+  /// What belongs behind an event's body: the trace, where it is the run's own.
+  std::string_view trace_field = {};
 };
 [[nodiscard]] Queued read_queued(std::span<const std::byte> record) noexcept;
 
@@ -80,14 +83,28 @@ struct Outcome {
 /// What an event is given where it does not say it itself.
 struct EventDefaults {
   std::int64_t occurred_at_ns = 0;
+  /// Of the run's trace. Empty: its own span.
   std::string_view traceparent = {};
-  std::string_view tracestate = {};
 };
 
 /// Queues an event, without its identity and sequence: they must not be set. Allocates nothing when it fits; else makes it
 /// fit (see fit()).
 [[nodiscard]] Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults,
                                   std::size_t record_bytes);
+
+// What most records are: a Progress, or a log record without detail, with short texts in ASCII where nothing looks like a secret. Of
+// those nothing needs to be replaced, checked or cut; they are written by hand, in as little code as it takes. A thread that was
+// interrupted pays for each line of code and each branch, as its processor has forgotten them.
+
+inline constexpr std::size_t kPlainTextBytes = 1024;
+/// Fits any of them.
+inline constexpr std::size_t kPlainRecordBytes = 4096;
+
+[[nodiscard]] bool is_plain(const redact::Redactor& redactor, std::string_view message, std::string_view step_id) noexcept;
+/// Queues a plain log record; also another whose texts are UTF-8 and have no secrets.
+[[nodiscard]] Outcome queue_plain(Ring& ring, RunAccount& run, const LogView& record) noexcept;
+/// Queues an event that is no more than a plain Progress.
+[[nodiscard]] Outcome queue_plain(Ring& ring, RunAccount& run, const v1::Progress& progress, const EventDefaults& defaults) noexcept;
 
 [[nodiscard]] std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept;
 

@@ -16,12 +16,12 @@ std::string field(int number, const google::protobuf::MessageLite& message) {
   return out + bytes;
 }
 
-std::string trace_of(const RunDescription& about) {
+std::string trace_of(const RunDescription& about, int field_number) {
   if (about.traceparent.empty()) return {};
   v1::TraceContext trace;
   trace.set_traceparent(about.traceparent);
   trace.set_tracestate(about.tracestate);
-  return field(v1::LogBatch::kTraceFieldNumber, trace);
+  return field(field_number, trace);
 }
 
 }  // namespace
@@ -39,7 +39,10 @@ v1::RunIdentity identity_of(const RunDescription& about) {
 
 static_assert(v1::SyncEvent::kIdentityFieldNumber == 1 && v1::LogBatch::kIdentityFieldNumber == 1);
 RunAccount::RunAccount(RunDescription description)
-    : about(std::move(description)), identity_field(field(1, identity_of(about))), batch_trace_field(trace_of(about)) {}
+    : about(std::move(description)),
+      identity_field(field(1, identity_of(about))),
+      event_trace_field(trace_of(about, v1::SyncEvent::kTraceFieldNumber)),
+      batch_trace_field(trace_of(about, v1::LogBatch::kTraceFieldNumber)) {}
 
 v1::TopicTotals RunAccount::totals(Channel channel) {
   v1::TopicTotals out;

@@ -61,7 +61,8 @@ class RunAccount {
   const RunDescription about;
   /// Field 1 of SyncEvent and of LogBatch alike, in wire format.
   const std::string identity_field;
-  /// Field 3 of LogBatch in wire format; empty when the run is not traced.
+  /// The run's own trace, in wire format; empty when it is not traced: field 4 of SyncEvent, field 3 of LogBatch.
+  const std::string event_trace_field;
   const std::string batch_trace_field;
 
   // Any thread.

@@ -39,10 +39,8 @@ void write_fixed(char* to, std::uint32_t value) noexcept {
 }
 
 void append_varint(std::string& out, std::uint64_t value) {
-  char bytes[16];
-  wire::Writer writer(bytes);
-  writer.varint(value);
-  out.append(bytes, static_cast<std::size_t>(writer.at() - bytes));
+  char bytes[16 + wire::kSpareBytes];
+  out.append(bytes, static_cast<std::size_t>(wire::write_varint(bytes, value) - bytes));
 }
 
 void append_text(std::string& out, std::string_view text) {

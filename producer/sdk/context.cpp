@@ -9,21 +9,16 @@
 namespace runfold {
 namespace {
 
-/// What the innermost Scope holds; null: there is none.
-constinit thread_local const std::shared_ptr<const Place>* t_current = nullptr;
-
 const std::string kNone;
 
 }  // namespace
 
-const Place* current_place() noexcept {
-  return t_current == nullptr ? nullptr : t_current->get();
-}
+constinit thread_local const std::shared_ptr<const Place>* t_current_place = nullptr;
 
 Context::Context(std::shared_ptr<const Place> place) noexcept : place_(std::move(place)) {}
 
 Context Context::current() {
-  return t_current == nullptr ? Context() : Context(*t_current);
+  return t_current_place == nullptr ? Context() : Context(*t_current_place);
 }
 
 const std::string& Context::run_id() const noexcept {
@@ -39,9 +34,9 @@ Logger Context::logger() const {
   return Logger(place_);
 }
 
-Context::Scope::Scope(Context context) noexcept : place_(std::move(context.place_)), outer_(std::exchange(t_current, &place_)) {}
+Context::Scope::Scope(Context context) noexcept : place_(std::move(context.place_)), outer_(std::exchange(t_current_place, &place_)) {}
 Context::Scope::~Scope() {
-  t_current = outer_;
+  t_current_place = outer_;
 }
 
 }  // namespace runfold

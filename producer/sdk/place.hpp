@@ -17,7 +17,12 @@ struct Place {
   std::string traceparent = {};
 };
 
+/// What this thread's innermost Context::Scope holds; null: there is none.
+extern constinit thread_local const std::shared_ptr<const Place>* t_current_place;
+
 /// Where this thread is; null: in no run. Valid until the innermost Context::Scope of this thread ends.
-[[nodiscard]] const Place* current_place() noexcept;
+[[nodiscard]] inline const Place* current_place() noexcept {
+  return t_current_place == nullptr ? nullptr : t_current_place->get();
+}
 
 }  // namespace runfold

@@ -98,10 +98,10 @@ void Run::stats_committed(const v1::SyncStats& stats) {
   impl_->core->emit(event);
 }
 
-bool Run::emit(const v1::SyncEvent& event) {
+[[gnu::hot]] bool Run::emit(const v1::SyncEvent& event) {
   return impl_->core->emit(event);
 }
-bool Run::log(const v1::LogRecord& record) {
+[[gnu::hot]] bool Run::log(const v1::LogRecord& record) {
   return impl_->core->log(record);
 }
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -82,11 +83,20 @@ class RunCore {
   void fill(v1::SyncEvent& event, std::string_view traceparent) const;
   /// Where this thread is, if in this run.
   [[nodiscard]] const Place* here() const noexcept;
+  /// Of the step that this thread is in; empty: the run's own.
+  [[nodiscard]] std::string_view span_here() const noexcept;
+  /// By the system's clock. Unit: nanoseconds since the epoch.
+  [[nodiscard]] std::int64_t now_ns() const noexcept;
+  bool emit_any(const v1::SyncEvent& event, std::string_view traceparent);
   void tell(v1::SyncEvent event) noexcept;
 
   const About about_;
   const std::shared_ptr<delivery::Delivery> delivery_;
   delivery::RunAccount* const account_;
+  /// There is a Kafka, and no subscriber.
+  const bool straight_;
+  /// At hand with the rest of this: a call by name would have to fetch the linker's two tables first, of which nothing else here is needed.
+  int (*const read_clock_)(clockid_t, timespec*) = &::clock_gettime;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now() - about_.since_start;
   std::atomic<bool> finished_{false};
   SiteLimits site_limits_;

@@ -3,11 +3,13 @@
 
 #include "producer/delivery/fit.hpp"
 #include "producer/delivery/text.hpp"
+#include "producer/delivery/wire.hpp"
 
 #include <gtest/gtest.h>
 
 #include <boost/json/parse.hpp>
 
+#include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <random>
@@ -21,7 +23,7 @@ constexpr std::size_t kLimit = 4096;
 
 struct Queue {
   Ring ring{1 << 20};
-  RunAccount run{RunDescription{}};
+  RunAccount run{RunDescription{.traceparent = "the run's", .tracestate = "vendor=1"}};
 
   v1::LogRecord only_log() {
     v1::LogRecord out;
@@ -31,6 +33,12 @@ struct Queue {
     return out;
   }
 };
+
+v1::SyncEvent event_of(const Queued& queued) {
+  v1::SyncEvent out;
+  EXPECT_TRUE(out.ParseFromString(std::string(queued.body).append(queued.trace_field)));
+  return out;
+}
 
 TEST(Queued, ALogRecordWrittenByHandEqualsTheGeneratedOne) {
   Queue queue;
@@ -157,7 +165,7 @@ TEST(Queued, AnEventIsGivenTheTimeAndTheTraceThatItLacksAndKeepsItsOwn) {
     event.mutable_progress()->set_done(7);
     if (has & 1) event.mutable_occurred_at()->set_seconds(5);
     if (has & 2) event.mutable_trace()->set_traceparent("its own");
-    const EventDefaults defaults{.occurred_at_ns = 1'790'000'000'000'000'009, .traceparent = "the run's", .tracestate = "vendor=1"};
+    const EventDefaults defaults{.occurred_at_ns = 1'790'000'000'000'000'009, .traceparent = "the step's"};
     ASSERT_FALSE(queue_event(queue.ring, queue.run, event, defaults, kLimit).dropped);
 
     v1::SyncEvent expected = event;
@@ -166,16 +174,96 @@ TEST(Queued, AnEventIsGivenTheTimeAndTheTraceThatItLacksAndKeepsItsOwn) {
       expected.mutable_occurred_at()->set_nanos(9);
     }
     if (!(has & 2)) {
-      expected.mutable_trace()->set_traceparent("the run's");
+      expected.mutable_trace()->set_traceparent("the step's");
       expected.mutable_trace()->set_tracestate("vendor=1");
     }
     const Queued queued = read_queued(queue.ring.front());
-    v1::SyncEvent got;
-    ASSERT_TRUE(got.ParseFromArray(queued.body.data(), static_cast<int>(queued.body.size())));
+    const v1::SyncEvent got = event_of(queued);
     EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(got, expected)) << got.ShortDebugString();
     EXPECT_EQ(queued.time_ns, to_ns(expected.occurred_at()));
     EXPECT_EQ(queued.traceparent, expected.trace().traceparent());
     EXPECT_EQ(queued.tracestate, expected.trace().tracestate());
+  }
+}
+
+TEST(Queued, AProgressWrittenByHandEqualsTheGeneratedOne) {
+  Queue queue;
+  std::mt19937_64 random(5);
+  const auto number = [&] { return random() >> (random() % 65 == 64 ? 63 : random() % 64); };
+  for (int i = 0; i < 4'000; ++i) {
+    v1::SyncEvent expected;
+    auto& progress = *expected.mutable_progress();
+    progress.set_step_id(std::string(random() % (kMaxNameBytes + 1), 's'));
+    if (i % 5 != 0) progress.set_done(number());
+    if (i % 3 != 0) progress.set_total(i % 7 == 0 ? 0 : number());
+    // Short ones, those about which the length begins to take a second byte, and as long as can be.
+    progress.set_message(std::string(i % 2 == 0 ? random() % 150 : random() % (kPlainTextBytes + 1), 'm'));
+    const std::string_view traceparent = i % 4 == 0 ? "the step's" : "";
+    const std::int64_t at = i == 0 ? 0 : i == 1 ? 1'000'000'000 : i == 2 ? -7 : static_cast<std::int64_t>(random() >> (1 + random() % 40));
+    const auto outcome = queue_plain(queue.ring, queue.run, progress, {.occurred_at_ns = at, .traceparent = traceparent});
+    ASSERT_FALSE(outcome.dropped);
+
+    // Of the general way, which has the fields written by what the contract was compiled to.
+    Queue general;
+    ASSERT_FALSE(queue_event(general.ring, general.run, expected, {.occurred_at_ns = at, .traceparent = traceparent}, kLimit).dropped);
+    const Queued queued = read_queued(queue.ring.front());
+    const Queued same = read_queued(general.ring.front());
+    const v1::SyncEvent got = event_of(queued);
+    ASSERT_EQ(got.SerializeAsString(), event_of(same).SerializeAsString()) << got.ShortDebugString();
+    ASSERT_EQ(queued.body.size(), same.body.size()) << "no byte more than it takes";
+    EXPECT_EQ(got.trace().traceparent(), traceparent.empty() ? "the run's" : "the step's");
+    EXPECT_EQ(queued.time_ns, at);
+    EXPECT_EQ(queued.traceparent, same.traceparent);
+    EXPECT_EQ(queued.tracestate, "vendor=1");
+    EXPECT_EQ(queued.weight, same.weight);
+    EXPECT_LE(queue.ring.front().size(), kPlainRecordBytes);
+    queue.ring.pop();
+    queue.ring.publish();
+  }
+}
+
+TEST(Queued, WhatIsWrittenByHandHasAllFieldsOfTheContract) {
+  EXPECT_EQ(v1::Progress::descriptor()->field_count(), 4) << "queue_plain() of a Progress must write the new one";
+  EXPECT_EQ(v1::LogRecord::descriptor()->field_count(), 10) << "Delivery::log() must know of the new one";
+  EXPECT_EQ(v1::SyncEvent::descriptor()->field_count(), 4 + v1::SyncEvent::descriptor()->oneof_decl(0)->field_count())
+      << "Delivery::event() must know of the new one";
+}
+
+TEST(Queued, OnlyShortTextsAreTakenForPlain) {
+  redact::Redactor redactor;
+  EXPECT_TRUE(is_plain(redactor, std::string(kPlainTextBytes, 'm'), std::string(kMaxNameBytes, 's')));
+  EXPECT_FALSE(is_plain(redactor, std::string(kPlainTextBytes + 1, 'm'), "s"));
+  EXPECT_FALSE(is_plain(redactor, "m", std::string(kMaxNameBytes + 1, 's')));
+  EXPECT_FALSE(is_plain(redactor, "m", "\xc3\xa9"));
+  EXPECT_FALSE(is_plain(redactor, "token=1", "s"));
+  ASSERT_TRUE(redactor.add("hunter2"));
+  EXPECT_FALSE(is_plain(redactor, "m", "s")) << "it may hold what is registered";
+}
+
+TEST(Wire, ANumberIsWrittenAsProtobufWritesIt) {
+  std::mt19937_64 random(3);
+  for (int bits = 0; bits <= 64; ++bits) {
+    for (int i = 0; i < 50; ++i) {
+      std::uint64_t value = bits == 0 ? 0 : random() >> (64 - bits);
+      if (i == 0 && bits > 0) value = ~std::uint64_t{0} >> (64 - bits);
+      char bytes[10 + wire::kSpareBytes];
+      const auto size = static_cast<std::size_t>(wire::write_varint(bytes, value) - bytes);
+      std::uint8_t expected[10];
+      const auto* end = google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(value, expected);
+      ASSERT_EQ(std::string_view(bytes, size),
+                std::string_view(reinterpret_cast<const char*>(expected), static_cast<std::size_t>(end - expected)));
+      ASSERT_EQ(wire::varint_size(value), size);
+    }
+  }
+}
+
+TEST(Wire, TextsOfAnySizeAreWrittenToTheByte) {
+  for (std::size_t size = 0; size < 600; ++size) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7 + 1);
+    std::string out(size + 2, '#');
+    ASSERT_EQ(wire::write_bytes(out.data() + 1, text), out.data() + 1 + size);
+    ASSERT_EQ(out, "#" + text + "#");
   }
 }
 
