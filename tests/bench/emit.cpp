@@ -15,6 +15,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -105,10 +106,13 @@ Times send(const Load& load, const std::function<bool()>& emit, const std::funct
   // Written once before: a page that the kernel had to find first would stand in the time of one call in a thousand.
   Times times{std::vector<std::uint32_t>(load.rate != 0 ? load.records : 0), std::vector<std::uint32_t>(load.rate != 0 ? load.records : 0)};
   Floor floor;
+  std::minstd_rand random(7);
   const auto begin = Clock::now();
   for (std::uint64_t i = 0; i < load.records; ++i) {
     if (load.rate != 0) {
-      const auto due = begin + std::chrono::nanoseconds(1'000'000'000 / load.rate) * i;
+      // At any moment of its turn: on the stroke, each would come at the same distance from the ticks of the kernel's timer.
+      const std::chrono::nanoseconds turn(1'000'000'000 / load.rate);
+      const auto due = begin + turn * i + std::chrono::nanoseconds(random() % static_cast<std::uint64_t>(turn.count()));
       while (Clock::now() < due) {
       }
       times.floor[i] = floor.take();
