@@ -63,15 +63,18 @@ Delivery::~Delivery() {
   close(std::chrono::milliseconds(0));
 }
 
+// In the three below "&" is meant: one branch for all, where "&&" would be one for each.
+
 [[gnu::hot]] bool Delivery::log(RunAccount& run, const LogView& record) {
   const bool may_be_plain = takes_plain_ & record.detail_json.empty() & !run.finished.load(std::memory_order_acquire);
-  if (may_be_plain && is_plain(redactor_, record.message, record.step_id)) {
+  if (may_be_plain && texts_are_plain(redactor_, record.message, record.step_id)) {
     return settle(run, Channel::kLogs, queue_plain(ring_, run, record));
   }
   return queue_with_care(run, record);
 }
 
 [[gnu::hot]] bool Delivery::log(RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns) {
+  // Than a LogView says; what this program does not know of the contract is left out either way.
   const bool more = record.has_logged_at() || !record.raw().empty() || record.partial() || record.truncated() || record.has_api_call();
   if (!more) {
     return log(run, {.logged_at_ns = logged_at_ns,
@@ -85,9 +88,9 @@ Delivery::~Delivery() {
 }
 
 [[gnu::hot]] bool Delivery::event(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults) {
-  const bool may_be_plain =
-      takes_plain_ & event.has_progress() & !event.has_occurred_at() & !event.has_trace() & !run.finished.load(std::memory_order_acquire);
-  if (may_be_plain && is_plain(redactor_, event.progress().message(), event.progress().step_id())) {
+  const bool may_be_plain = takes_plain_ & event.has_progress() & (defaults.traceparent.size() <= kPlainTraceBytes) &
+                            !event.has_occurred_at() & !event.has_trace() & !run.finished.load(std::memory_order_acquire);
+  if (may_be_plain && texts_are_plain(redactor_, event.progress().message(), event.progress().step_id())) {
     return settle(run, Channel::kEvents, queue_plain(ring_, run, event.progress(), defaults));
   }
   return queue_with_care(run, event, defaults);

@@ -43,7 +43,7 @@ struct DeliverySettings {
 /// What comes in is in clear; what goes out of here, and what is kept here, has no secrets that the redactor knows. Run
 /// descriptions go out as they are.
 /// log() and event() never wait: they write into the ring or drop, and count the drop. They make a system call only to
-/// wake the delivery thread when it sleeps.
+/// wake the delivery thread when it sleeps, or when the ring is filling.
 /// Thread: any. Runs must be released before it is destroyed.
 class Delivery {
  public:
@@ -91,9 +91,10 @@ class Delivery {
   bool queue_with_care(RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults);
   bool settle(RunAccount& run, Channel channel, const Outcome& outcome);
 
-  // Each on cache lines of its own: emitting threads read the first two at each record, and the ledger is written at each answer.
+  // On cache lines of their own: emitting threads read what is before the ledger at each record, and that is written at each answer.
   const DeliverySettings settings_;
   const redact::Redactor& redactor_;
+  /// record_bytes leaves room for any plain record.
   const bool takes_plain_;
   alignas(64) Sleeper sleeper_;
   alignas(64) Ledger ledger_;

@@ -31,7 +31,7 @@ void write_head(char* at, const Head& head) noexcept {
 }
 constexpr std::size_t kMaxTrace = 4096;
 /// The head of a record, and of its fields but for texts: tags and lengths, the time, two numbers.
-constexpr std::size_t kMostBesideTexts = 96;
+constexpr std::size_t kMostBesideTexts = 80;
 
 static_assert(Ring::kSpareBytes >= wire::kSpareBytes);
 
@@ -125,7 +125,7 @@ Queued read_queued(std::span<const std::byte> record) noexcept {
   return out;
 }
 
-[[gnu::hot]] bool is_plain(const redact::Redactor& redactor, std::string_view message, std::string_view step_id) noexcept {
+[[gnu::hot]] bool texts_are_plain(const redact::Redactor& redactor, std::string_view message, std::string_view step_id) noexcept {
   const bool is_short = (message.size() <= kPlainTextBytes) & (step_id.size() <= kMaxNameBytes);
   return is_short && redactor.is_plain(message, step_id);
 }
@@ -160,13 +160,13 @@ Queued read_queued(std::span<const std::byte> record) noexcept {
     out.varint_field(v1::Progress::kDoneFieldNumber, progress.done());
     if (progress.has_total()) out.present_varint_field(v1::Progress::kTotalFieldNumber, progress.total());
     out.bytes_field(v1::Progress::kMessageFieldNumber, progress.message());
-    // Its head goes right before it, now that its size is known.
+    // Its head goes right before it, now that its size is known: [tag][tag][length][length], or with a gap [ ][tag][tag][length].
     const auto size = static_cast<std::size_t>(out.at() - body) - kMaxProgressHead;
     assert(size < std::size_t{1} << 14);
     const std::size_t gap = size < 0x80 ? 1 : 0;
-    body[2] = static_cast<char>(size | 0x80);
-    body[3] = static_cast<char>(gap != 0 ? size : size >> 7);
+    body[2] = static_cast<char>(size | 0x80);  // or a tag, in the next line
     std::memcpy(body + gap, kProgressTag.data(), kProgressTag.size());
+    body[3] = static_cast<char>(gap != 0 ? size : size >> 7);
     out.timestamp_field(v1::SyncEvent::kOccurredAtFieldNumber, defaults.occurred_at_ns);
     if (!trace.of_run) {
       trace.write_before_body(behind_head);
@@ -203,7 +203,8 @@ Outcome queue_log(Ring& ring, RunAccount& run, const LogView& record, std::size_
 Outcome queue_log(Ring& ring, RunAccount& run, const v1::LogRecord& record, std::int64_t logged_at_ns, std::size_t record_bytes) {
   bool add_time = !record.has_logged_at();
   std::optional<v1::LogRecord> made_fit;
-  if (!fits(record, record_bytes - (add_time ? wire::Writer::kMaxTimestampField : 0))) {
+  const std::size_t added = add_time ? wire::Writer::kMaxTimestampField : 0;
+  if (added > record_bytes || !fits(record, record_bytes - added)) {
     made_fit = record;
     if (std::exchange(add_time, false)) set(*made_fit->mutable_logged_at(), wire::Timestamp(logged_at_ns));
     if (!fit(*made_fit, record_bytes)) return {.dropped = Drop::kTooLarge};

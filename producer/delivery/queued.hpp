@@ -83,7 +83,7 @@ struct Outcome {
 /// What an event is given where it does not say it itself.
 struct EventDefaults {
   std::int64_t occurred_at_ns = 0;
-  /// Of the run's trace. Empty: its own span.
+  /// The span it happened in. Empty: the run's own.
   std::string_view traceparent = {};
 };
 
@@ -92,18 +92,20 @@ struct EventDefaults {
 [[nodiscard]] Outcome queue_event(Ring& ring, RunAccount& run, const v1::SyncEvent& event, const EventDefaults& defaults,
                                   std::size_t record_bytes);
 
-// What most records are: a Progress, or a log record without detail, with short texts in ASCII where nothing looks like a secret. Of
-// those nothing needs to be replaced, checked or cut; they are written by hand, in as little code as it takes. A thread that was
-// interrupted pays for each line of code and each branch, as its processor has forgotten them.
+// What most records are: a Progress, or a log record without detail, with short texts in ASCII where nothing can begin that is a
+// secret. Of those nothing needs to be replaced, checked or cut; they are written by hand, in as little code as it takes. A thread that
+// was interrupted pays for each line of code and each branch, as its processor has forgotten them.
 
 inline constexpr std::size_t kPlainTextBytes = 1024;
-/// Fits any of them.
+inline constexpr std::size_t kPlainTraceBytes = 64;
+/// Fits any of them, with a run's tracestate as large as the W3C asks to pass on (512 bytes).
 inline constexpr std::size_t kPlainRecordBytes = 4096;
 
-[[nodiscard]] bool is_plain(const redact::Redactor& redactor, std::string_view message, std::string_view step_id) noexcept;
-/// Queues a plain log record; also another whose texts are UTF-8 and have no secrets.
+/// Whether they are a plain record's.
+[[nodiscard]] bool texts_are_plain(const redact::Redactor& redactor, std::string_view message, std::string_view step_id) noexcept;
+/// Queues a plain log record; also another that fits as it is: UTF-8, no secrets, of a size that the wire takes.
 [[nodiscard]] Outcome queue_plain(Ring& ring, RunAccount& run, const LogView& record) noexcept;
-/// Queues an event that is no more than a plain Progress.
+/// Queues an event that is no more than a plain Progress, with a traceparent of at most kPlainTraceBytes.
 [[nodiscard]] Outcome queue_plain(Ring& ring, RunAccount& run, const v1::Progress& progress, const EventDefaults& defaults) noexcept;
 
 [[nodiscard]] std::int64_t to_ns(const google::protobuf::Timestamp& at) noexcept;

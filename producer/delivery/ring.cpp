@@ -28,8 +28,8 @@ constexpr std::size_t slot_bytes_of(std::uint64_t head) noexcept {
 }
 
 constexpr std::size_t kCacheLine = 64;
-/// Of the block: with less than this behind it a writer needs no news of the tail.
-constexpr std::size_t kTrustedPart = 16;
+/// A writer needs no news of the tail as long as one part of the block in so many is in use.
+constexpr std::size_t kPartsOfBlock = 16;
 
 }  // namespace
 
@@ -62,7 +62,7 @@ std::uint64_t& Ring::slot(std::uint64_t position) noexcept {
     const std::size_t padding = need > to_end ? to_end : 0;
     const std::uint64_t end = head + padding + need;
     std::uint64_t tail = tail_seen_.load(std::memory_order_acquire);
-    if (end - tail > capacity_ / kTrustedPart) {
+    if (end - tail > capacity_ / kPartsOfBlock) {
       tail = tail_.load(std::memory_order_acquire);
       tail_seen_.store(tail, std::memory_order_release);
     }
@@ -90,10 +90,10 @@ std::uint64_t& Ring::slot(std::uint64_t position) noexcept {
   std::atomic_ref(head).store(slot_head(claim.slot_bytes, size), std::memory_order_seq_cst);
   // The next record is mostly as large, and its memory was last in the reader's hands: it is fetched while nobody waits for it. At the
   // end of the block that is somebody else's, which does no harm.
-  const std::byte* const end = claim.data + size;
-  __builtin_prefetch(end, 1);
-  __builtin_prefetch(end + kCacheLine, 1);
-  __builtin_prefetch(end + 2 * kCacheLine, 1);
+  const std::byte* const next = claim.data - kSlotHead + claim.slot_bytes;
+  __builtin_prefetch(next, 1);
+  __builtin_prefetch(next + kCacheLine, 1);
+  __builtin_prefetch(next + 2 * kCacheLine, 1);
 }
 
 std::span<const std::byte> Ring::front() noexcept {

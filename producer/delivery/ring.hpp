@@ -24,7 +24,7 @@ class Ring {
   struct Claim {
     /// Where to write; null when the claim was refused.
     std::byte* data = nullptr;
-    /// Bytes in use with this record, overhead included.
+    /// Bytes in use with this record, overhead included; of a sixteenth of the block or less, at most so many.
     std::size_t used_bytes = 0;
     /// What the record may take of it, overhead included.
     std::size_t slot_bytes = 0;
@@ -33,8 +33,9 @@ class Ring {
 
   /// Behind each claim its writer may write so many bytes more, which nobody reads.
   static constexpr std::size_t kSpareBytes = 8;
-  /// Claims `size` bytes unless more than `up_to_bytes` would then be in use. A claim must be committed soon: the reader
-  /// cannot pass it.
+  /// Claims `size` bytes unless more than `up_to_bytes` would then be in use, of which less than a sixteenth of the block makes little
+  /// sense. All of it stays in use until it is read, however much the record takes. A claim must be committed soon: the reader cannot pass
+  /// it.
   [[nodiscard]] Claim claim(std::size_t size, std::size_t up_to_bytes) noexcept;
   /// Makes a claimed record readable, which may have become smaller than its claim. Sequentially consistent, so that a writer can look for
   /// a sleeping reader afterwards.

@@ -17,7 +17,8 @@ enum class Urgency : std::uint32_t {
   kControl,     ///< A run ended or the producer closes; always wakes. So do Kafka's callbacks.
 };
 
-/// Puts one thread to sleep and lets any other wake it; a wake-up costs a system call only when that thread sleeps.
+/// Puts one thread to sleep and lets any other wake it; a wake-up costs a system call only when that thread sleeps, or did so for what
+/// is rare.
 class Sleeper {
  public:
   /// Throws std::system_error when the process has no descriptor left.

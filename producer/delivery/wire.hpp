@@ -16,9 +16,6 @@ namespace runfold::delivery::wire {
 }
 
 /// Sizes of whole fields, tag included, of numbers below 16: the tag is one byte. Absent (0, "") takes none.
-[[nodiscard]] constexpr std::size_t varint_field_size(std::uint64_t value) noexcept {
-  return value == 0 ? 0 : 1 + varint_size(value);
-}
 [[nodiscard]] constexpr std::size_t bytes_field_size(std::size_t size) noexcept {
   return size == 0 ? 0 : 1 + varint_size(size) + size;
 }
@@ -26,8 +23,8 @@ namespace runfold::delivery::wire {
 /// How many bytes behind its end a write may touch: numbers are written eight bytes at a time.
 inline constexpr std::size_t kSpareBytes = 8;
 
-// The three below return where they end. They are not inlined, so that a record that is written after an interruption finds most of
-// its code just used: the first run over each line of code, and each branch, costs more than the work in it.
+// What writes below returns where it ends. The larger ones are not inlined, so that a record that is written after an interruption finds
+// most of its code just used: the first run over each line of code, and each branch, costs more than the work in it.
 
 [[gnu::noinline, gnu::hot]] inline char* write_varint(char* at, std::uint64_t value) noexcept {
   if (std::endian::native != std::endian::little || value >> 56 != 0) {
@@ -95,7 +92,6 @@ class Writer {
   explicit Writer(char* at) noexcept : at_(at) {}
 
   void begin_bytes(int field, std::size_t size) noexcept { at_ = write_bytes_head(at_, field, size); }
-  void raw(std::string_view bytes) noexcept { at_ = write_bytes(at_, bytes); }
   void varint_field(int field, std::uint64_t value) noexcept {
     if (value != 0) present_varint_field(field, value);
   }

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace runfold::redact {
 namespace {
@@ -27,7 +28,7 @@ Block load(const char* bytes) noexcept {
 /// A block of one byte, made of an immediate. As a constant in memory it would stand in a page of its own, which a thread that was
 /// interrupted has to wait for: half of what is_plain() took then.
 Block all(char byte) noexcept {
-  auto four = static_cast<std::uint32_t>(byte) * 0x01010101;
+  auto four = static_cast<std::uint32_t>(static_cast<std::uint8_t>(byte)) * 0x01010101;
   asm("" : "+r"(four));  // or else the compiler makes it that constant
   const std::uint32_t __attribute__((vector_size(16))) out{four, four, four, four};
   return reinterpret_cast<Block>(out);
@@ -87,15 +88,19 @@ std::size_t look_at(std::string_view text, std::size_t at, const Names& names, F
 /// The block without its first bytes, and zeros behind it.
 template <int kBytes>
 Block without_first(Block block) noexcept {
-  using Indices = std::uint8_t __attribute__((vector_size(16)));
-  Indices from;
-  for (int i = 0; i < 16; ++i) from[i] = static_cast<std::uint8_t>(i + kBytes);
-  return __builtin_shuffle(block, Block{}, from);
+  return [&]<int... kFrom>(std::integer_sequence<int, kFrom...>) {
+    return __builtin_shufflevector(block, Block{}, (kFrom + kBytes)...);
+  }
+  (std::make_integer_sequence<int, kBlock>());
 }
 
 /// Whether all is ASCII and nothing begins, but for what the block's end cuts off.
-[[gnu::hot]] bool is_plain(Block block) noexcept {
-  const Block told = block | beginnings(block, without_first<1>(block), without_first<2>(block));
+[[gnu::hot]] bool is_plain(Block block, std::span<const Values::Pair> registered) noexcept {
+  const Block second = without_first<1>(block);
+  Block told = block | beginnings(block, second, without_first<2>(block));
+  // Where something is escaped, a secret may begin with other bytes.
+  if (!registered.empty()) told |= (block == all('%')) | (block == all('\\'));
+  for (const auto pair : registered) told |= (block == all(pair.first)) & (second == all(pair.second));
   Hits out;
   static_assert(sizeof out == sizeof told);
   std::memcpy(out.data(), &told, sizeof out);
@@ -127,13 +132,13 @@ Block load_short(std::string_view text) noexcept {
 
 }  // namespace
 
-[[gnu::hot]] bool is_plain(std::string_view text) noexcept {
-  if (text.size() < kBlock) return is_plain(load_short(text));
+[[gnu::hot]] bool is_plain(std::string_view text, std::span<const Values::Pair> registered) noexcept {
+  if (text.size() < kBlock) return is_plain(load_short(text), registered);
   // Each block begins where the one before it was cut off.
   for (std::size_t at = 0; at + kBlock < text.size(); at += kBlock - kLookAhead) {
-    if (!is_plain(load(text.data() + at))) return false;
+    if (!is_plain(load(text.data() + at), registered)) return false;
   }
-  return is_plain(load(text.data() + text.size() - kBlock));
+  return is_plain(load(text.data() + text.size() - kBlock), registered);
 }
 
 void find_by_names_and_patterns(std::string_view text, const Names& names, Found& found) {

@@ -48,7 +48,8 @@ class Redactor {
   /// Whether the texts are ASCII and certainly have none. A "no" says nothing: it is for the many texts with nothing in them.
   template <class... Texts>
   [[nodiscard]] bool is_plain(const Texts&... texts) const noexcept {
-    return values_.empty() && (redact::is_plain(texts) && ...);
+    const auto registered = values_.few_pairs();
+    return registered && (redact::is_plain(texts, *registered) && ...);
   }
   /// Whether a registered one stands in it.
   [[nodiscard]] bool holds_registered(std::string_view text) const;

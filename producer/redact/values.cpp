@@ -95,6 +95,15 @@ void Values::allow_pair(unsigned char first, unsigned char second) noexcept {
   pairs_[pair / 64].fetch_or(std::uint64_t{1} << (pair % 64), std::memory_order_relaxed);
 }
 
+void Values::add_to_few(Pair pair) noexcept {
+  const std::size_t count = few_count_.load(std::memory_order_relaxed);
+  if (count > kFewPairs) return;
+  const auto end = few_.begin() + static_cast<std::ptrdiff_t>(count);
+  if (std::any_of(few_.begin(), end, [&](Pair known) { return known.first == pair.first && known.second == pair.second; })) return;
+  if (count < kFewPairs) few_[count] = pair;
+  few_count_.store(count + 1, std::memory_order_release);
+}
+
 void Values::insert(std::string_view secret) {
   const auto first = static_cast<unsigned char>(secret[0]);
   auto& head = heads_[first];
@@ -103,6 +112,8 @@ void Values::insert(std::string_view secret) {
   }
   for (const char second : {secret[1], '%', '\\', secret[1] == ' ' ? '+' : secret[1]})
     allow_pair(first, static_cast<unsigned char>(second));
+  add_to_few({secret[0], secret[1]});
+  if (secret[1] == ' ') add_to_few({secret[0], '+'});
   nodes_.push_back(std::make_unique<const Node>(Node{std::string(secret), head.load(std::memory_order_relaxed)}));
   head.store(nodes_.back().get(), std::memory_order_release);
   count_.store(nodes_.size(), std::memory_order_release);

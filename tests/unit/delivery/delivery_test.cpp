@@ -206,6 +206,92 @@ TEST(Delivery, ACloseThatWasBegunEndsAtTheShorterOfTheLimits) {
   EXPECT_EQ(report.dropped.at(Channel::kLogs, Drop::kDeliveryTimeout), 1U);
 }
 
+v1::SyncEvent only_event(Running& it) {
+  it.delivery->close(10s);
+  v1::SyncEvent out;
+  for (const auto& record : it.cluster.taken()) {
+    if (record.topic == "runfold.events") out = read_event(record);
+  }
+  return out;
+}
+v1::LogRecord only_line(Running& it) {
+  it.delivery->close(10s);
+  const auto records = it.cluster.taken();
+  return records.empty() ? v1::LogRecord() : read_batch(records.front()).records(0);
+}
+
+TEST(Delivery, WhatAProgressSaysOfItsTimeAndTraceIsKept) {
+  for (const bool has_time : {true, false}) {
+    Running it;
+    RunAccount& run = it.open("r");
+    v1::SyncEvent event;
+    event.mutable_progress()->set_done(7);
+    if (has_time) {
+      event.mutable_occurred_at()->set_seconds(5);
+    } else {
+      event.mutable_trace()->set_traceparent("its own");
+    }
+    ASSERT_TRUE(it.delivery->event(run, event, {.occurred_at_ns = 1'000'000'000, .traceparent = "the step's"}));
+    const auto got = only_event(it);
+    EXPECT_EQ(got.progress().done(), 7U);
+    EXPECT_EQ(got.occurred_at().seconds(), has_time ? 5 : 1);
+    EXPECT_EQ(got.trace().traceparent(), has_time ? "the step's" : "its own");
+  }
+}
+
+TEST(Delivery, WhatAPlainLogRecordSaysBesideIsKept) {
+  std::vector<v1::LogRecord> records(5);
+  records[0].mutable_logged_at()->set_seconds(5);
+  records[1].set_raw("raw");
+  records[2].set_partial(true);
+  records[3].set_truncated(true);
+  records[4].mutable_api_call()->set_method("GET");
+  for (auto& record : records) {
+    record.set_message("plain");
+    Running it;
+    RunAccount& run = it.open("r");
+    ASSERT_TRUE(it.delivery->log(run, record, 1'700'000'000'000'000'000));
+    if (!record.has_logged_at()) record.mutable_logged_at()->set_seconds(1'700'000'000);
+    EXPECT_EQ(only_line(it).SerializeAsString(), record.SerializeAsString());
+  }
+}
+
+TEST(Delivery, APlainRecordIsMadeToFitTooWhereTheLimitIsSmall) {
+  Running it({.record_bytes = 512});
+  RunAccount& run = it.open("r");
+  const std::string text(600, 'x');
+  ASSERT_TRUE(it.delivery->log(run, line(text)));
+  v1::SyncEvent event;
+  event.mutable_progress()->set_message(text);
+  ASSERT_TRUE(it.delivery->event(run, event, {.occurred_at_ns = 1}));
+  EXPECT_LT(only_event(it).progress().message().size(), 512U);
+  for (const auto& record : it.cluster.taken()) {
+    if (record.topic == "runfold.logs") {
+      EXPECT_TRUE(read_batch(record).records(0).truncated());
+    }
+  }
+}
+
+TEST(Delivery, OtherwisePlainTextsAreCleanOfWhatLooksLikeASecret) {
+  for (int where = 0; where < 4; ++where) {
+    Running it;
+    RunAccount& run = it.open("r");
+    const std::string text = "upload with password=hunter2";
+    v1::SyncEvent event;
+    event.mutable_progress()->set_step_id(where == 0 ? text : "step");
+    event.mutable_progress()->set_message(where == 1 ? text : "message");
+    ASSERT_TRUE(it.delivery->event(run, event, {.occurred_at_ns = 1}));
+    ASSERT_TRUE(it.delivery->log(run, {.message = where == 2 ? text : "message", .step_id = where == 3 ? text : "step"}));
+    it.delivery->close(10s);
+    std::size_t clean = 0;
+    for (const auto& record : it.cluster.taken()) {
+      EXPECT_EQ(record.value.find("hunter2"), std::string::npos) << where;
+      clean += record.value.find("password=[redacted]") == std::string::npos ? 0 : 1;
+    }
+    EXPECT_EQ(clean, 1U) << where;
+  }
+}
+
 TEST(Delivery, WhatComesAfterCloseIsLate) {
   Running it;
   RunAccount& run = it.open("r");

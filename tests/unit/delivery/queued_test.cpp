@@ -216,7 +216,8 @@ TEST(Queued, AProgressWrittenByHandEqualsTheGeneratedOne) {
     EXPECT_EQ(queued.traceparent, same.traceparent);
     EXPECT_EQ(queued.tracestate, "vendor=1");
     EXPECT_EQ(queued.weight, same.weight);
-    EXPECT_LE(queue.ring.front().size(), kPlainRecordBytes);
+    EXPECT_EQ(queued.trace_field.empty(), !traceparent.empty());
+    EXPECT_LE(queued.body.size() + queued.trace_field.size(), kPlainRecordBytes);
     queue.ring.pop();
     queue.ring.publish();
   }
@@ -231,13 +232,15 @@ TEST(Queued, WhatIsWrittenByHandHasAllFieldsOfTheContract) {
 
 TEST(Queued, OnlyShortTextsAreTakenForPlain) {
   redact::Redactor redactor;
-  EXPECT_TRUE(is_plain(redactor, std::string(kPlainTextBytes, 'm'), std::string(kMaxNameBytes, 's')));
-  EXPECT_FALSE(is_plain(redactor, std::string(kPlainTextBytes + 1, 'm'), "s"));
-  EXPECT_FALSE(is_plain(redactor, "m", std::string(kMaxNameBytes + 1, 's')));
-  EXPECT_FALSE(is_plain(redactor, "m", "\xc3\xa9"));
-  EXPECT_FALSE(is_plain(redactor, "token=1", "s"));
+  EXPECT_TRUE(texts_are_plain(redactor, std::string(kPlainTextBytes, 'm'), std::string(kMaxNameBytes, 's')));
+  EXPECT_FALSE(texts_are_plain(redactor, std::string(kPlainTextBytes + 1, 'm'), "s"));
+  EXPECT_FALSE(texts_are_plain(redactor, "m", std::string(kMaxNameBytes + 1, 's')));
+  EXPECT_FALSE(texts_are_plain(redactor, "m", "\xc3\xa9"));
+  EXPECT_FALSE(texts_are_plain(redactor, "token=1", "s"));
   ASSERT_TRUE(redactor.add("hunter2"));
-  EXPECT_FALSE(is_plain(redactor, "m", "s")) << "it may hold what is registered";
+  EXPECT_TRUE(texts_are_plain(redactor, "m", "s"));
+  EXPECT_FALSE(texts_are_plain(redactor, "hunter2", "s"));
+  EXPECT_FALSE(texts_are_plain(redactor, "m", "hunter2"));
 }
 
 TEST(Wire, ANumberIsWrittenAsProtobufWritesIt) {
