@@ -134,7 +134,7 @@ bool Delivery::refuse(RunAccount& run, Channel channel, Drop reason) noexcept {
 }
 
 bool Delivery::finish(RunAccount& run, v1::SyncEvent completed, ToldBy told_by) {
-  if (run.finished.exchange(true, std::memory_order_acq_rel)) return settle(run, Channel::kEvents, {.dropped = Drop::kLate});
+  if (run.finished.exchange(true, std::memory_order_acq_rel)) return refuse(run, Channel::kEvents, Drop::kLate);
   if (auto clean = redact::redacted(redactor_, completed)) completed = std::move(*clean);
   // An end that is too large even when cut tells less, but it tells.
   if (!fit(completed, settings_.record_bytes)) completed.mutable_completed()->clear_error();
