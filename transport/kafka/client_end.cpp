@@ -1,64 +1,91 @@
-// Ends a Kafka client without waiting for a name server that does not answer.
+// Ends a Kafka client without waiting for one that cannot be ended yet.
 #include "transport/kafka/client_end.hpp"
 
 #include <pthread.h>
 
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
-#include <memory>
+#include <future>
 #include <mutex>
-#include <thread>
+#include <utility>
+#include <vector>
 
 namespace runfold::kafka {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{200};
+using Clock = std::chrono::steady_clock;
 
-std::atomic<int> ending{0};
+constexpr std::chrono::seconds kPatienceAtExit{2};
 
-struct Ending {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool done = false;
+/// Sets this thread's signal mask until it goes out of scope.
+class SignalMask {
+ public:
+  explicit SignalMask(const sigset_t& mask) { ::pthread_sigmask(SIG_SETMASK, &mask, &before_); }
+  ~SignalMask() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalMask(const SignalMask&) = delete;
+  SignalMask& operator=(const SignalMask&) = delete;
+
+ private:
+  sigset_t before_;
 };
+
+/// The ends that took longer than their callers waited. A future that is ready joins its thread when it goes.
+class LateEnds {
+ public:
+  /// Never destroyed: what is left in it when the process ends must not be waited for.
+  static LateEnds& all() {
+    static auto* const ends = new LateEnds;
+    return *ends;
+  }
+
+  void add(std::future<void> end) {
+    const std::lock_guard lock(mutex_);
+    // Handlers run in the reverse order: this one before OpenSSL's, which a client has registered by now.
+    if (!std::exchange(waits_at_exit_, true)) std::atexit([] { all().wait_until(Clock::now() + kPatienceAtExit); });
+    ends_.push_back(std::move(end));
+  }
+
+  int count() {
+    wait_until(Clock::now());
+    const std::lock_guard lock(mutex_);
+    return static_cast<int>(ends_.size());
+  }
+
+ private:
+  void wait_until(Clock::time_point deadline) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(ends_, [&](const auto& end) { return end.wait_until(deadline) == std::future_status::ready; });
+  }
+
+  std::mutex mutex_;
+  std::vector<std::future<void>> ends_;
+  bool waits_at_exit_ = false;
+};
+
+std::future<void> destroy_apart(ClientHandle& client) {
+  // The process's signals are not that thread's: it inherits a mask that blocks them all.
+  sigset_t all;
+  sigfillset(&all);
+  const SignalMask blocked(all);
+  auto end = std::async(std::launch::async, [raw = client.get()] { rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); });
+  static_cast<void>(client.release());
+  return end;
+}
 
 }  // namespace
 
-void end_client(ClientHandle client) noexcept {
+void end_client(ClientHandle client, std::chrono::milliseconds limit) noexcept {
   if (!client) return;
-  // The process's signals are not that thread's: it inherits a mask that blocks them all.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  ending.fetch_add(1);
-  std::shared_ptr<Ending> end;
   try {
-    end = std::make_shared<Ending>();
-    std::thread([end, raw = client.get()] {
-      rd_kafka_destroy(raw);
-      ending.fetch_sub(1);
-      const std::lock_guard lock(end->mutex);
-      end->done = true;
-      end->changed.notify_all();
-    }).detach();
-    static_cast<void>(client.release());
-  } catch (const std::exception&) {  // no thread is to be had: it is destroyed here, however long that takes
-    client.reset();
-    ending.fetch_sub(1);
-    end.reset();
+    std::future<void> end = destroy_apart(client);
+    if (end.wait_for(limit) != std::future_status::ready) LateEnds::all().add(std::move(end));
+  } catch (const std::exception&) {  // no thread, or no memory, is to be had: it ends here, however long that takes
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!end) return;
-  std::unique_lock lock(end->mutex);
-  end->changed.wait_for(lock, kPatience, [&] { return end->done; });
 }
 
 int clients_ending() noexcept {
-  return ending.load();
+  return LateEnds::all().count();
 }
 
 }  // namespace runfold::kafka

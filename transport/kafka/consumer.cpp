@@ -1,8 +1,6 @@
 // The Kafka consumer: how it begins and ends, and the way of its messages.
+#include "transport/kafka/client_end.hpp"
 #include "transport/kafka/consumer_impl.hpp"
-
-#include <future>
-#include <thread>
 
 namespace runfold::kafka {
 namespace {
@@ -42,7 +40,7 @@ RdkafkaConsumer::~RdkafkaConsumer() {
   watch_.reset();
   waker_.reset();
   queue_.reset();
-  destroy_within(kDestroyLimit);
+  end_client(std::move(client_), kDestroyLimit);
 }
 
 Result<void> RdkafkaConsumer::start(const boost::asio::any_io_executor& executor, const ConsumerSettings& settings,
@@ -134,17 +132,6 @@ void RdkafkaConsumer::handle(rd_kafka_event_t* event) {
     default:
       break;
   }
-}
-
-void RdkafkaConsumer::destroy_within(std::chrono::milliseconds limit) {
-  if (!client_) return;
-  std::promise<void> destroyed;
-  std::future<void> done = destroyed.get_future();
-  std::thread([client = client_.release(), promise = std::move(destroyed)]() mutable {
-    rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    promise.set_value();
-  }).detach();
-  static_cast<void>(done.wait_for(limit));
 }
 
 namespace {

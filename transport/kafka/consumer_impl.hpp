@@ -54,8 +54,6 @@ class RdkafkaConsumer final : public Consumer {
   // Messages and events: consumer.cpp
   bool is_next(const rd_kafka_message_t& message);
   void handle(rd_kafka_event_t* event);
-  /// rd_kafka_destroy joins librdkafka's threads; should one hang, this process must still be able to end.
-  void destroy_within(std::chrono::milliseconds limit);
 
   // The group, or what stands for it: consumer_group.cpp
   Result<void> subscribe();

@@ -9,8 +9,10 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <future>
@@ -72,6 +74,28 @@ TEST_F(SilentNameServer, DoesNotHoldUpTheEndOfAProducer) {
   ASSERT_TRUE(wait_until([] { return waiting > 0; }));
   EXPECT_TRUE(comes_back([&] { producer->reset(); }));
   EXPECT_EQ(clients_ending(), 1);
+}
+
+/// What a process's exit code says of the clients that were still at their end when OpenSSL cleaned up.
+constexpr int kNoneLeft = 60;
+
+[[noreturn]] void leave_with_a_client_at_its_end(const Properties& properties) {
+  // The handlers run in the reverse order. This one takes the place of OpenSSL's, which stands before the client's own too.
+  std::atexit([] { ::_exit(kNoneLeft + clients_ending()); });
+  auto producer = Producer::create(properties, [](const Delivery&) {});
+  if (!wait_until([] { return waiting > 0; })) ::_exit(kNoneLeft - 1);
+  producer->reset();
+  std::atexit([] {
+    if (clients_ending() != 1) ::_exit(kNoneLeft - 1);
+    released = true;
+    released.notify_all();
+  });
+  std::exit(0);
+}
+
+TEST_F(SilentNameServer, LeavesNoClientToRunOnBehindAnOrdinaryEndOfTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // in a process of its own, which no other test's threads are in
+  EXPECT_EXIT(leave_with_a_client_at_its_end(properties_), ::testing::ExitedWithCode(kNoneLeft), "");
 }
 
 TEST_F(SilentNameServer, DoesNotHoldUpThoseWhoLookAtTopics) {
