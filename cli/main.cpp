@@ -4,7 +4,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -24,16 +23,11 @@ int main(int argc, char** argv) {
   const char* no_colour = std::getenv("NO_COLOR");
   const bool colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
   std::ios::sync_with_stdio(false);
+  int code = runfold::cli::kConfiguration;
   try {
-    const int code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour}, kEndsProcess);
-    if (runfold::kafka::clients_ending() > 0) {
-      std::cout.flush();
-      std::fflush(nullptr);
-      ::_exit(code);
-    }
-    return code;
+    code = runfold::cli::run(argc, argv, {std::cin, std::cout, std::cerr, colour}, kEndsProcess);
   } catch (const std::exception& error) {
     std::cerr << "runfold: " << error.what() << "\n";
-    return runfold::cli::kConfiguration;
   }
+  return runfold::kafka::leave(code);
 }

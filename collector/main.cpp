@@ -15,6 +15,7 @@
 #include "sinks/webhook.hpp"
 #include "sinks/worker.hpp"
 #include "transport/http/server.hpp"
+#include "transport/kafka/client_end.hpp"
 #include "transport/kafka/embedded_broker.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -392,6 +393,33 @@ int validate(const ConfigFlags& flags) {
   return 0;
 }
 
+/// Does what the command line asks for. Gives the exit code.
+int run_command(int argc, char** argv) {
+  try {
+    const auto line = read_command_line(argc, argv);
+    if (const int* code = std::get_if<int>(&line)) {
+      return *code;
+    }
+    const auto& asked = std::get<CommandLine>(line);
+    switch (asked.command) {
+      case Command::kRun:
+        return run(asked.flags);
+      case Command::kValidate:
+        return validate(asked.flags);
+      case Command::kReplay:
+        return run_replay(asked.flags, asked.replay);
+      case Command::kVerify:
+        return run_verify(asked.verify);
+      case Command::kVersion:
+        std::cout << kProgram << "\n";
+        return 0;
+    }
+  } catch (const std::exception& error) {
+    operator_log(2, std::string("the collector cannot go on: ") + error.what());
+  }
+  return 1;
+}
+
 }  // namespace
 }  // namespace runfold::collector
 
@@ -400,27 +428,5 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // A file that reaches this process's limit is an error of that write, to be waited out like a full disk, and no reason to die.
   std::signal(SIGXFSZ, SIG_IGN);
-  try {
-    const auto line = runfold::collector::read_command_line(argc, argv);
-    if (const int* code = std::get_if<int>(&line)) {
-      return *code;
-    }
-    const auto& asked = std::get<runfold::collector::CommandLine>(line);
-    switch (asked.command) {
-      case runfold::collector::Command::kRun:
-        return runfold::collector::run(asked.flags);
-      case runfold::collector::Command::kValidate:
-        return runfold::collector::validate(asked.flags);
-      case runfold::collector::Command::kReplay:
-        return runfold::collector::run_replay(asked.flags, asked.replay);
-      case runfold::collector::Command::kVerify:
-        return runfold::collector::run_verify(asked.verify);
-      case runfold::collector::Command::kVersion:
-        std::cout << runfold::collector::kProgram << "\n";
-        return 0;
-    }
-  } catch (const std::exception& error) {
-    runfold::collector::operator_log(2, std::string("the collector cannot go on: ") + error.what());
-  }
-  return 1;
+  return runfold::kafka::leave(runfold::collector::run_command(argc, argv));
 }

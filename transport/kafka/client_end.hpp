@@ -4,6 +4,7 @@
 #include "transport/kafka/handle.hpp"
 
 #include <chrono>
+#include <cstddef>
 
 namespace runfold::kafka {
 
@@ -16,8 +17,10 @@ namespace runfold::kafka {
 /// destroyed before. A consumer does not leave its group: close it first.
 void end_client(ClientHandle client, std::chrono::milliseconds limit = std::chrono::milliseconds(200)) noexcept;
 
-/// How many clients are still at their end. A process that has nothing else to do leaves by _exit() while there are any, and waits
-/// for nothing.
-[[nodiscard]] int clients_ending() noexcept;
+/// How many clients are still at their end, of those whose callers no longer wait for it.
+[[nodiscard]] std::size_t clients_ending() noexcept;
+
+/// For the end of main(): gives the code back, or leaves by _exit(), which waits for nothing, while there are clients at their end.
+[[nodiscard]] int leave(int code) noexcept;
 
 }  // namespace runfold::kafka

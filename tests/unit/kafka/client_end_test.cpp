@@ -73,20 +73,20 @@ TEST_F(SilentNameServer, DoesNotHoldUpTheEndOfAProducer) {
   ASSERT_TRUE(producer.has_value());
   ASSERT_TRUE(wait_until([] { return waiting > 0; }));
   EXPECT_TRUE(comes_back([&] { producer->reset(); }));
-  EXPECT_EQ(clients_ending(), 1);
+  EXPECT_EQ(clients_ending(), 1U);
 }
 
-/// What a process's exit code says of the clients that were still at their end when OpenSSL cleaned up.
-constexpr int kNoneLeft = 60;
+/// How a process ended: whether clients were still at their end when OpenSSL would have cleaned up.
+enum Ended { kNoneLeft = 60, kSomeLeft, kNeverBegan };
 
 [[noreturn]] void leave_with_a_client_at_its_end(const Properties& properties) {
-  // The handlers run in the reverse order. This one takes the place of OpenSSL's, which stands before the client's own too.
-  std::atexit([] { ::_exit(kNoneLeft + clients_ending()); });
+  // Registered before there is a client, as OpenSSL's handler is: it runs after the clients' own, and sees what OpenSSL's would.
+  std::atexit([] { ::_exit(clients_ending() == 0 ? kNoneLeft : kSomeLeft); });
   auto producer = Producer::create(properties, [](const Delivery&) {});
-  if (!wait_until([] { return waiting > 0; })) ::_exit(kNoneLeft - 1);
+  if (!wait_until([] { return waiting > 0; })) ::_exit(kNeverBegan);
   producer->reset();
   std::atexit([] {
-    if (clients_ending() != 1) ::_exit(kNoneLeft - 1);
+    if (clients_ending() != 1) ::_exit(kNeverBegan);
     released = true;
     released.notify_all();
   });
@@ -101,7 +101,7 @@ TEST_F(SilentNameServer, LeavesNoClientToRunOnBehindAnOrdinaryEndOfTheProcess) {
 TEST_F(SilentNameServer, DoesNotHoldUpThoseWhoLookAtTopics) {
   EXPECT_TRUE(
       comes_back([&] { EXPECT_FALSE(verify_topics(properties_, topic_policies({}), std::chrono::milliseconds(100)).has_value()); }));
-  EXPECT_EQ(clients_ending(), 1);
+  EXPECT_EQ(clients_ending(), 1U);
 }
 
 }  // namespace
