@@ -1,6 +1,7 @@
 // Remembers a program's secrets, and finds them.
 #include "tests/support/secrets.hpp"
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -22,10 +23,6 @@ struct Remembered {
 Remembered& remembered() {
   static Remembered all;
   return all;
-}
-
-std::size_t beginning(std::string_view bytes) {
-  return static_cast<std::size_t>(static_cast<unsigned char>(bytes[0])) << 8 | static_cast<unsigned char>(bytes[1]);
 }
 
 }  // namespace
@@ -50,16 +47,14 @@ std::vector<Secret> remembered_secrets() {
   return remembered().secrets;
 }
 
-SecretFinder::SecretFinder(std::vector<Secret> secrets) : secrets_(std::move(secrets)), by_beginning_(1U << 16) {
-  for (std::size_t i = 0; i < secrets_.size(); ++i) by_beginning_[beginning(secrets_[i].bytes)].push_back(i);
-}
+SecretFinder::SecretFinder(std::vector<Secret> secrets) : secrets_(std::move(secrets)) {}
 
 std::set<std::string> SecretFinder::names_in(std::string_view bytes) const {
   std::set<std::string> names;
-  for (std::size_t at = 0; at + 1 < bytes.size(); ++at) {
-    for (const std::size_t i : by_beginning_[beginning(bytes.substr(at))]) {
-      if (bytes.substr(at).starts_with(secrets_[i].bytes)) names.insert(secrets_[i].name);
-    }
+  // The C library's search: a loop of our own takes a microsecond for each byte under the thread sanitizer.
+  for (const auto& [name, secret] : secrets_) {
+    if (secret.size() > bytes.size()) continue;
+    if (::memmem(bytes.data(), bytes.size(), secret.data(), secret.size()) != nullptr) names.insert(name);
   }
   return names;
 }

@@ -1,7 +1,6 @@
 // The secrets that the tests of a program use, for whoever looks afterwards whether one of them got anywhere.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -25,7 +24,7 @@ void remember_secret(const std::string& name, const std::string& bytes);
 /// All that have been remembered so far. Thread: any.
 [[nodiscard]] std::vector<Secret> remembered_secrets();
 
-/// Looks for remembered secrets, all at once.
+/// Looks for remembered secrets.
 class SecretFinder {
  public:
   explicit SecretFinder(std::vector<Secret> secrets);
@@ -36,8 +35,6 @@ class SecretFinder {
 
  private:
   std::vector<Secret> secrets_;
-  /// Their places in secrets_, by their first two bytes.
-  std::vector<std::vector<std::size_t>> by_beginning_;
 };
 
 }  // namespace runfold::test
