@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 
 namespace runfold::test {
@@ -32,6 +33,17 @@ inline std::map<Arrived::Row, std::uint64_t> on_disk(const std::filesystem::path
     }
   }
   return out;
+}
+
+/// How many bytes lie there, while others write them.
+inline std::uintmax_t bytes_on_disk(const std::filesystem::path& spool) {
+  std::uintmax_t bytes = 0;
+  std::error_code gone;  // what goes meanwhile is not there
+  for (std::filesystem::recursive_directory_iterator at(spool, gone), end; !gone && at != end; at.increment(gone)) {
+    const std::uintmax_t size = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+    if (!gone) bytes += size;
+  }
+  return bytes;
 }
 
 }  // namespace runfold::test
