@@ -60,8 +60,8 @@ struct ProducerReport {
 ///
 /// No call here waits for Kafka, and none fails because of it: what cannot be sent is dropped in the order that Settings
 /// states, counted, and reported in the run's Completed event. One producer serves any number of runs.
-/// Destroy it before main() returns. A Kafka client that cannot be ended at once, for one that looks up a name, keeps the process's end
-/// waiting for 2 s at most.
+/// Destroy it before main() returns. A Kafka client that cannot be ended at once, as it looks up a name, say, keeps the process's end
+/// waiting, 2 s at most.
 /// Thread: any. Not fork-safe: fork before making one.
 class Producer {
  public:

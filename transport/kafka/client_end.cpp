@@ -77,7 +77,7 @@ class LateEnds {
   std::mutex mutex_;
   std::vector<std::future<void>> ends_;
   bool waits_at_exit_ = false;
-  std::atomic<pid_t> process_{0};
+  std::atomic<pid_t> process_{0};  // whose threads they are
 };
 
 void destroy(rd_kafka_t* client) noexcept {
